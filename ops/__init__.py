@@ -1,0 +1,1 @@
+"""What people run: the local stack, the demo, the audit. Not deployed."""

@@ -1,0 +1,53 @@
+"""Lambda handler of an EventBridge rule: one event an invocation, for low volume."""
+
+import json
+from typing import Any
+
+from processors import runtime
+from processors.intake import Intake, Message
+from processors.message_queue import MessageQueue
+from processors.session_table import SessionTable, utc_now
+from processors.telemetry import emit_counts
+from schemas.envelopes import read_eventbridge_event
+from schemas.outcomes import Outcome
+
+
+class RetryLaterError(Exception):
+    """The event was not processed: Lambda is to deliver it again. The cause is logged."""
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
+    """Apply one event.
+
+    Args:
+        event: An EventBridge event, as Lambda hands it over.
+        context: The Lambda context; its deadline is kept.
+
+    Returns:
+        What became of it.
+
+    Raises:
+        RetryLaterError: It was not processed; another delivery may succeed.
+        SettingsError: The environment is incomplete.
+    """
+    settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    intake = Intake(
+        SessionTable(
+            runtime.client("dynamodb"),
+            settings.sessions_table,
+            lifetimes=settings.lifetimes,
+        ),
+        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
+        settings.lifetimes,
+    )
+    envelope_id = event.get("id") if isinstance(event, dict) else None
+    message = Message(
+        message_id=envelope_id if isinstance(envelope_id, str) else "",
+        body=lambda: json.dumps(event, default=str),
+        read=lambda: read_eventbridge_event(event, sent_at=utc_now()),
+    )
+    [outcome], counts = intake.take([message], time_left=runtime.time_left(context))
+    emit_counts("eventbridge_consumer", counts)
+    if outcome is Outcome.RETRY:
+        raise RetryLaterError("the event was not processed; its cause is logged")
+    return outcome

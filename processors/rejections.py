@@ -1,0 +1,34 @@
+"""What stands in the rejected-events queue for an event that no retry can fix: pure."""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+
+from processors.masking import mask_secrets
+from processors.message_queue import MAX_MESSAGE_BYTES
+from schemas.errors import RejectedEventError
+from schemas.times import format_rfc3339
+
+
+def rejection(error: RejectedEventError, *, message_id: str, body: str, now: datetime) -> str:
+    """Write the message for the rejected-events queue: a JSON object, ASCII, at most `MAX_MESSAGE_BYTES`.
+
+    `reason` says what to do; `body` is the original with tokens masked, and `body_cut` says whether it was cut to fit;
+    `body_sha256` is of the original, in UTF-8.
+    """
+    masked = mask_secrets(body)
+    fields = {
+        "reason": error.reason,
+        "event_id": error.event_id and error.event_id[:256],
+        "message_id": message_id,
+        "rejected_at": format_rfc3339(now),
+        "body_sha256": sha256(body.encode(errors="surrogatepass")).hexdigest(),
+        "body": masked,
+        "body_cut": False,
+    }
+    text = json.dumps(fields)
+    length = len(masked)
+    while len(text) > MAX_MESSAGE_BYTES:
+        length = min(length // 2, MAX_MESSAGE_BYTES)
+        text = json.dumps(fields | {"body": masked[:length], "body_cut": True})
+    return text

@@ -1,0 +1,61 @@
+"""The Lambda runtime around a handler: settings, clients, the deadline. Nothing happens at import."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from processors.item_store import forever
+from processors.settings import Settings
+from processors.telemetry import configure_logging
+
+_RESERVE_SECONDS = 2.0
+"""Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
+
+_CLIENT_CONFIG = Config(
+    connect_timeout=1,
+    read_timeout=4,  # three attempts stay below the functions' 30 s
+    retries={"mode": "standard", "total_max_attempts": 3},
+    max_pool_connections=16,
+)
+_WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
+_lock = threading.Lock()
+
+
+def read_settings(*needs: str) -> Settings:
+    """Read the environment and set the log level.
+
+    Args:
+        needs: Variables the handler cannot do without.
+
+    Raises:
+        SettingsError: One is missing or wrong.
+    """
+    settings = Settings.from_environment(os.environ, needs=needs)
+    configure_logging(settings.log_level)
+    return settings
+
+
+def client(service: str) -> Any:
+    """Give a boto3 client, made once for as long as region and endpoints stay the same."""
+    with _lock:  # boto3's default session is not thread-safe
+        return _client(service, tuple(os.environ.get(name) for name in _WHERE))
+
+
+@lru_cache(maxsize=16)
+def _client(service: str, _where: tuple[str | None, ...]) -> Any:
+    return boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload] # the name is a variable
+
+
+def time_left(context: object) -> Callable[[], float]:
+    """Seconds until the handler must have answered, less a reserve; without a Lambda context there is no deadline."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    if remaining is None:
+        return forever
+    deadline = time.monotonic() + remaining() / 1000 - _RESERVE_SECONDS
+    return lambda: min(deadline - time.monotonic(), remaining() / 1000 - _RESERVE_SECONDS)

@@ -1,0 +1,67 @@
+"""Lambda handler of the session-events queue."""
+
+from datetime import datetime
+from typing import Any
+
+from processors import runtime
+from processors.intake import Intake, Message
+from processors.message_queue import MessageQueue
+from processors.session_table import SessionTable, utc_now
+from processors.telemetry import emit_counts
+from schemas.envelopes import read_body
+from schemas.outcomes import Outcome
+from schemas.times import from_epoch_milliseconds
+
+
+def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
+    """Apply a batch of up to 10,000 messages, each on its own.
+
+    Args:
+        event: An SQS batch, as Lambda hands it over.
+        context: The Lambda context; its deadline is kept.
+
+    Returns:
+        A partial batch response that names the messages to deliver again, and no other.
+
+    Raises:
+        SettingsError: The environment is incomplete: nothing was processed. No record makes it raise.
+    """
+    settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    intake = Intake(
+        SessionTable(
+            runtime.client("dynamodb"),
+            settings.sessions_table,
+            lifetimes=settings.lifetimes,
+            batch_statements=settings.batch_statements,
+        ),
+        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
+        settings.lifetimes,
+    )
+    messages = [_message(record) for record in event.get("Records", ())]
+    outcomes, counts = intake.take(messages, time_left=runtime.time_left(context))
+    emit_counts("sqs_consumer", counts)
+    return {
+        "batchItemFailures": [
+            {"itemIdentifier": message.message_id}
+            for message, outcome in zip(messages, outcomes, strict=True)
+            if outcome is Outcome.RETRY
+        ]
+    }
+
+
+def _message(record: dict[str, Any]) -> Message:
+    body = record.get("body")
+    return Message(
+        message_id=record["messageId"],
+        body=lambda: body if isinstance(body, str) else "",
+        read=lambda: read_body(body, sent_at=_sent_at(record)),
+    )
+
+
+def _sent_at(record: dict[str, Any]) -> datetime:
+    """When the message was sent; a hand-made record without it is taken as sent now."""
+    attributes = record.get("attributes")
+    timestamp = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
+    if isinstance(timestamp, str) and timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 14:
+        return from_epoch_milliseconds(int(timestamp))
+    return utc_now()

@@ -1,0 +1,1 @@
+"""What crosses a boundary: events, items, keys, stream records. Imports nothing else of this project."""

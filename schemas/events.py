@@ -1,0 +1,248 @@
+"""The canonical event, version 1: a login, a logout, or a logout of everything.
+
+Models are frozen and compare by value. Times are aware UTC with milliseconds; ids are kept exactly as given. The JSON
+Schema for publishers is exported from here to `schemas/json/` (`python -m schemas.events`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from schemas.errors import RejectedEventError
+from schemas.keys import MAX_ENCODED_ID_BYTES, encode_id
+from schemas.times import format_rfc3339, parse_rfc3339, to_milliseconds
+
+MAX_CLOCK_AHEAD = timedelta(minutes=5)
+"""How far `occurred_at` may lie after the moment the message was sent."""
+
+MAX_USER_AGENT = 256
+"""A user agent is cut to this many characters, so that a session item stays below one write unit (1 KB)."""
+
+_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_LATEST_OCCURRENCE = datetime(9998, 12, 31, tzinfo=UTC)
+
+
+def _time(value: object) -> datetime:
+    if isinstance(value, str):
+        return parse_rfc3339(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a datetime needs a time zone")
+        return to_milliseconds(value.astimezone(UTC))
+    raise ValueError("must be a string with an RFC 3339 date-time, like 2026-03-01T10:20:30.123Z")
+
+
+def _with_room_for_a_lifetime(moment: datetime) -> datetime:
+    if moment > _LATEST_OCCURRENCE:
+        raise ValueError("lies beyond the year 9998")
+    return moment
+
+
+def _fitting_a_key(identifier: str) -> str:
+    if not identifier.isascii() and len(encode_id(identifier)) > MAX_ENCODED_ID_BYTES:
+        raise ValueError(f"is longer than {MAX_ENCODED_ID_BYTES:,} bytes once percent-encoded")
+    return identifier
+
+
+def _empty_as_absent(value: object) -> object:
+    return None if value == "" else value
+
+
+def _cut_user_agent(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return "".join(c if c.isprintable() else " " for c in value[:MAX_USER_AGENT]) or None
+
+
+Time = Annotated[
+    datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
+]
+Id = Annotated[
+    str, StringConstraints(min_length=1, max_length=256, pattern=_NO_CONTROLS), AfterValidator(_fitting_a_key)
+]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
+
+
+def _detail(max_length: int) -> Any:
+    return Annotated[
+        Annotated[str, StringConstraints(max_length=max_length, pattern=_NO_CONTROLS)] | None,
+        BeforeValidator(_empty_as_absent),
+    ]
+
+
+class Client(BaseModel):
+    """From where a login came. An empty string is an absent one; a user agent is cut, everything else refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+
+    ip: _detail(64) = Field(None, description="IPv4 or IPv6 address.")  # type: ignore[valid-type] # a computed alias
+    user_agent: Annotated[str | None, BeforeValidator(_cut_user_agent)] = Field(
+        None, description=f"Cut to {MAX_USER_AGENT} characters."
+    )
+    device_id: _detail(256) = Field(None, description="The device, as the identity system names it.")  # type: ignore[valid-type] # a computed alias
+    country: _detail(64) = Field(None, description="Country, code or name.")  # type: ignore[valid-type] # a computed alias
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
+
+    event_id: Id = Field(description="Unique per fact. An EventBridge event without it uses the envelope's `id`.")
+    occurred_at: Annotated[Time, AfterValidator(_with_room_for_a_lifetime)] = Field(
+        description="When it happened, with offset. Kept as UTC with milliseconds."
+    )
+    source: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_CONTROLS)] | None = Field(
+        None, description="The identity system."
+    )
+
+
+class LoginEvent(_Event):
+    """A customer logged in, or silently logged in again, on a session."""
+
+    event_type: Literal["login"] = Field(
+        "login", description="May be left out where the EventBridge detail-type says it."
+    )
+    customer_id: Id
+    session_id: Id
+    parent_session_id: Id | None = Field(None, description="Makes it a child session.")
+    expires_at: Time | None = Field(
+        None,
+        description="When the session runs out. Default: a configured time after `occurred_at`; clipped to a maximum.",
+    )
+    access_token: SecretStr | None = Field(None, description="Only its SHA-256 is stored.", min_length=1)
+    client: Client = Field(default=Client(), description="From where.")
+
+
+class LogoutEvent(_Event):
+    """A session ended."""
+
+    event_type: Literal["logout"] = Field(
+        "logout", description="May be left out where the EventBridge detail-type says it."
+    )
+    customer_id: Id | None = Field(None, description="Without it the session is looked up, and must have logged in.")
+    session_id: Id
+    parent_session_id: Id | None = Field(None, description="Names a child session directly.")
+    reason: Label = Field("user", description="user, admin, timeout, security, parent, limit, revoked, or your own.")
+
+
+class LogoutAllEvent(_Event):
+    """Every session of a customer that began at or before `occurred_at` ends."""
+
+    event_type: Literal["logout_all"] = Field(
+        "logout_all", description="May be left out where the EventBridge detail-type says it."
+    )
+    customer_id: Id
+    except_session_id: Id | None = Field(None, description="Log out everywhere else.")
+
+
+Event: TypeAlias = LoginEvent | LogoutEvent | LogoutAllEvent
+
+EVENT_MODELS: Mapping[str, type[LoginEvent] | type[LogoutEvent] | type[LogoutAllEvent]] = {
+    "login": LoginEvent,
+    "logout": LogoutEvent,
+    "logout_all": LogoutAllEvent,
+}
+
+DETAIL_TYPES: Mapping[str, str] = {"Login": "login", "Logout": "logout", "LogoutAll": "logout_all"}
+"""EventBridge detail-type of each event type."""
+
+
+def parse_event(
+    body: object, *, sent_at: datetime | None = None, envelope: Mapping[str, Any] | None = None
+) -> Event | None:
+    """Read a canonical event.
+
+    Args:
+        body: The JSON value of the event; `null` members are absent ones, unknown members are ignored.
+        sent_at: When the message was sent (SQS `SentTimestamp`, EventBridge `time`), aware UTC; None skips the check.
+        envelope: The EventBridge event around it, for `id` and `detail-type`.
+
+    Returns:
+        The event, or None where it is valid but of a kind that is neither login nor logout.
+
+    Raises:
+        RejectedEventError: No retry can fix it; the reason names the field and shows no value.
+    """
+    if not isinstance(body, dict):
+        raise RejectedEventError("the event must be a JSON object")
+    fields = {name: value for name, value in body.items() if value is not None}
+    if envelope is not None:
+        fields.setdefault("event_id", envelope.get("id"))
+    event_id = _readable_id(fields.get("event_id"))
+    try:
+        model = _model_for(fields, envelope)
+        if model is None:
+            return None
+        event = model.model_validate(fields)
+        if sent_at is not None and event.occurred_at - sent_at > MAX_CLOCK_AHEAD:
+            raise RejectedEventError(
+                f"occurred_at lies more than {MAX_CLOCK_AHEAD.seconds // 60} minutes after the message was sent; "
+                "check the publisher's clock and time zone"
+            )
+    except ValidationError as error:
+        raise RejectedEventError(_explain(error), event_id=event_id) from None
+    except RejectedEventError as error:
+        raise RejectedEventError(error.reason, event_id=event_id) from None
+    return event
+
+
+def _readable_id(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable() else None
+
+
+def _model_for(
+    fields: dict[str, Any], envelope: Mapping[str, Any] | None
+) -> type[LoginEvent] | type[LogoutEvent] | type[LogoutAllEvent] | None:
+    detail_type = envelope.get("detail-type") if envelope is not None else None
+    announced = DETAIL_TYPES.get(detail_type) if isinstance(detail_type, str) else None
+    event_type = fields.setdefault("event_type", announced)
+    if event_type is None:
+        if envelope is not None:
+            return None
+        raise RejectedEventError("event_type is missing; send login, logout or logout_all")
+    if not isinstance(event_type, str) or not event_type:
+        raise RejectedEventError("event_type must be a string: login, logout or logout_all")
+    if announced is not None and event_type != announced:
+        raise RejectedEventError(
+            "event_type contradicts the detail-type of the EventBridge event; leave one of them out"
+        )
+    model = EVENT_MODELS.get(event_type)
+    if model is None and event_type.strip().lower().replace("-", "_") in EVENT_MODELS:
+        raise RejectedEventError("event_type is misspelt; write login, logout or logout_all, in lower case")
+    return model
+
+
+def _explain(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_url=False, include_context=False, include_input=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "missing":
+            problems.append(f"{where} is missing")
+        elif problem["type"] == "string_pattern_mismatch":
+            problems.append(f"{where} holds a control character")
+        elif problem["type"] in ("string_too_short", "too_short"):
+            problems.append(f"{where} is empty")
+        else:
+            problems.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
+    return "; ".join(problems)
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """Write an event as the canonical JSON object; a token is left out."""
+    fields = event.model_dump(exclude_none=True, exclude={"access_token"})
+    return {
+        name: format_rfc3339(value) if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value != {}
+    }

@@ -1,0 +1,142 @@
+"""Items of the projections table: one per customer.
+
+The stored form: `sessions` maps each live session's id to `[started_at (epoch ms), expires_at (epoch s)]`, so that
+10 to 15 sessions fit one write unit (1 KB).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from schemas.errors import MalformedItemError
+from schemas.items import Attributes, Revocation
+from schemas.keys import Key, customer_partition
+from schemas.times import format_rfc3339, parse_stored
+
+NEVER = 253_402_300_799
+"""9999-12-31T23:59:59Z, the expiry of a session of the original schema, which has none."""
+
+
+class Entry(NamedTuple):
+    """A session that counts until it runs out."""
+
+    started_at: int
+    """Epoch milliseconds."""
+    expires_at: int
+    """Epoch seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """What is known of a customer, and the state of the merge that keeps it exact.
+
+    Args:
+        customer_id: Whose.
+        last_login_time: The latest login ever seen, aware UTC.
+        last_login_session_id: Its session; of two at one time the greater id.
+        sessions: Top-level sessions that were live when last written.
+        revocation: What the customer's `logout_all` events come to.
+        trusted_after: Epoch seconds of the newest ended image merged; a live image not newer is read again.
+        dropped_until: Epoch seconds until which the count is "at least"; 0: exact.
+        session_count: Sessions live at the time of the write.
+        count_valid_until: Epoch seconds of the next expiry among them, when the count changes by itself; None: never.
+        version: Raised by every write; None: not stored yet.
+    """
+
+    customer_id: str
+    last_login_time: datetime | None = None
+    last_login_session_id: str | None = None
+    sessions: Mapping[str, Entry] = field(default_factory=dict)
+    revocation: Revocation | None = None
+    trusted_after: int = 0
+    dropped_until: int = 0
+    session_count: int = 0
+    count_valid_until: int | None = None
+    version: int | None = None
+
+
+def projection_key(customer_id: str) -> Key:
+    """Key of a customer's item; the table has no sort key."""
+    return Key(customer_partition(customer_id), "")
+
+
+def read_projection(attributes: Attributes) -> Projection:
+    """Read an item of the projections table.
+
+    Raises:
+        MalformedItemError: It breaks the schema.
+    """
+    try:
+        customer_id = attributes["customer_id"]["S"]
+        revoked_at = _time(attributes, "revoked_at")
+        return Projection(
+            customer_id=customer_id,
+            last_login_time=_time(attributes, "last_login_time"),
+            last_login_session_id=_text(attributes, "last_login_session_id"),
+            sessions={
+                session_id: Entry(*(int(number["N"]) for number in entry["L"]))
+                for session_id, entry in attributes["sessions"]["M"].items()
+            },
+            revocation=None
+            if revoked_at is None
+            else Revocation(
+                customer_id=customer_id,
+                revoked_at=revoked_at,
+                except_session_id=_text(attributes, "except_session_id"),
+                other_revoked_at=_time(attributes, "other_revoked_at"),
+                other_except_session_id=_text(attributes, "other_except_session_id"),
+            ),
+            trusted_after=_number(attributes, "trusted_after") or 0,
+            dropped_until=_number(attributes, "dropped_until") or 0,
+            session_count=_number(attributes, "session_count") or 0,
+            count_valid_until=_number(attributes, "count_valid_until"),
+            version=_number(attributes, "version"),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        key = attributes.get("PK")
+        raise MalformedItemError(f"projection item {key} breaks the schema ({type(error).__name__})") from None
+
+
+def write_projection(projection: Projection) -> dict[str, dict[str, Any]]:
+    """Write an item of the projections table; what is None is left out, and `version` is the store's to set."""
+    revocation = projection.revocation
+    texts = {
+        "PK": projection_key(projection.customer_id).pk,
+        "customer_id": projection.customer_id,
+        "last_login_time": projection.last_login_time and format_rfc3339(projection.last_login_time),
+        "last_login_session_id": projection.last_login_session_id,
+        "revoked_at": revocation and format_rfc3339(revocation.revoked_at),
+        "except_session_id": revocation and revocation.except_session_id,
+        "other_revoked_at": revocation and revocation.other_revoked_at and format_rfc3339(revocation.other_revoked_at),
+        "other_except_session_id": revocation and revocation.other_except_session_id,
+    }
+    numbers = {
+        "session_count": projection.session_count,
+        "count_valid_until": projection.count_valid_until,
+        "trusted_after": projection.trusted_after or None,
+        "dropped_until": projection.dropped_until or None,
+    }
+    sessions = {
+        session_id: {"L": [{"N": str(number)} for number in entry]} for session_id, entry in projection.sessions.items()
+    }
+    return {
+        **{name: {"S": text} for name, text in texts.items() if text is not None},
+        **{name: {"N": str(number)} for name, number in numbers.items() if number is not None},
+        "sessions": {"M": sessions},
+    }
+
+
+def _text(attributes: Attributes, name: str) -> str | None:
+    value = attributes.get(name)
+    return None if value is None else value["S"]
+
+
+def _number(attributes: Attributes, name: str) -> int | None:
+    value = attributes.get(name)
+    return None if value is None else int(value["N"])
+
+
+def _time(attributes: Attributes, name: str) -> datetime | None:
+    text = _text(attributes, name)
+    return None if text is None else parse_stored(text)
