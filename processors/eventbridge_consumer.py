@@ -3,10 +3,10 @@
 import json
 from typing import Any
 
-from processors import runtime
+from processors import clock, runtime
 from processors.intake import Intake, Message
 from processors.message_queue import MessageQueue
-from processors.session_table import SessionTable, utc_now
+from processors.session_table import SessionTable
 from processors.telemetry import emit_counts
 from schemas.envelopes import read_eventbridge_event
 from schemas.outcomes import Outcome
@@ -33,18 +33,17 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
     settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     intake = Intake(
         SessionTable(
-            runtime.client("dynamodb"),
-            settings.sessions_table,
-            lifetimes=settings.lifetimes,
+            runtime.client("dynamodb"), settings.sessions_table, lifetimes=settings.lifetimes, clock=clock.utc_now
         ),
         MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
         settings.lifetimes,
+        clock.utc_now,
     )
     envelope_id = event.get("id") if isinstance(event, dict) else None
     message = Message(
         message_id=envelope_id if isinstance(envelope_id, str) else "",
         body=lambda: json.dumps(event, default=str),
-        read=lambda: read_eventbridge_event(event, sent_at=utc_now()),
+        read=lambda: read_eventbridge_event(event, sent_at=clock.utc_now()),
     )
     [outcome], counts = intake.take([message], time_left=runtime.time_left(context))
     emit_counts("eventbridge_consumer", counts)

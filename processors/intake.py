@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from processors.clock import utc_now
 from processors.item_store import forever
 from processors.message_queue import MessageQueue
 from processors.rejections import rejection
-from processors.session_table import CHILD_OF_ANOTHER, SessionTable, utc_now
+from processors.session_table import CHILD_OF_ANOTHER, SessionTable
 from processors.sessions import Lifetimes
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent

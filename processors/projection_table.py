@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from processors.clock import utc_now
 from processors.item_store import Item, ItemStore, ThroughputError, error_code, forever
 from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, activity_at, doubted, merge
-from processors.session_table import utc_now
 from schemas.errors import MalformedItemError
 from schemas.items import Session
 from schemas.keys import Key

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.batches import Batch, ItemFacts, combine
+from processors.clock import utc_now
 from processors.item_store import Item, ItemStore, error_code, forever
 from processors.sessions import Lifetimes
 from schemas.errors import MalformedItemError
@@ -32,11 +33,6 @@ logger = logging.getLogger(__name__)
 
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
-
-
-def utc_now() -> datetime:
-    """Read the clock."""
-    return datetime.now(UTC)
 
 
 class SessionTable:

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from processors import runtime
+from processors import clock, runtime
 from processors.intake import Intake, Message
 from processors.message_queue import MessageQueue
-from processors.session_table import SessionTable, utc_now
+from processors.session_table import SessionTable
 from processors.telemetry import emit_counts
 from schemas.envelopes import read_body
 from schemas.outcomes import Outcome
@@ -33,9 +33,11 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
             settings.sessions_table,
             lifetimes=settings.lifetimes,
             batch_statements=settings.batch_statements,
+            clock=clock.utc_now,
         ),
         MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
         settings.lifetimes,
+        clock.utc_now,
     )
     messages = [_message(record) for record in event.get("Records", ())]
     outcomes, counts = intake.take(messages, time_left=runtime.time_left(context))
@@ -64,4 +66,4 @@ def _sent_at(record: dict[str, Any]) -> datetime:
     timestamp = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
     if isinstance(timestamp, str) and timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 14:
         return from_epoch_milliseconds(int(timestamp))
-    return utc_now()
+    return clock.utc_now()

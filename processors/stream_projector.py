@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from processors import runtime
+from processors import clock, runtime
 from processors.message_queue import MessageQueue
 from processors.missed_logouts import end_missed_children
 from processors.projection_table import ProjectionTable
@@ -32,8 +32,10 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_EVENTS_QUEUE_URL")
     client = runtime.client("dynamodb")
-    sessions = SessionTable(client, settings.sessions_table)
-    projections = ProjectionTable(client, settings.projections_table, batch_statements=settings.batch_statements)
+    sessions = SessionTable(client, settings.sessions_table, clock=clock.utc_now)
+    projections = ProjectionTable(
+        client, settings.projections_table, batch_statements=settings.batch_statements, clock=clock.utc_now
+    )
     commands = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url)
     time_left = runtime.time_left(context)
 

@@ -1,0 +1,334 @@
+"""What template.yaml promises, read from the document that a deployment would make of it."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.api import lint
+
+from ops.template import TEMPLATE_PATH, load_deployment, translate
+from processors.projections import CAPACITY
+from processors.settings import Settings
+
+ALL_ON = {"EnableEventBridgeDirect": "true"}
+CONSUMER_VARIABLES = {
+    "SESSIONS_TABLE",
+    "REJECTED_EVENTS_QUEUE_URL",
+    "SESSION_TTL_SECONDS",
+    "SESSION_MAX_LIFETIME_SECONDS",
+    "LOG_LEVEL",
+}
+PROJECTOR_VARIABLES = {
+    "SESSIONS_TABLE",
+    "PROJECTIONS_TABLE",
+    "SESSION_EVENTS_QUEUE_URL",
+    "MAX_SESSIONS_PER_CUSTOMER",
+    "DYNAMODB_BATCH_STATEMENTS",
+    "LOG_LEVEL",
+}
+
+
+@cache
+def document() -> dict[str, Any]:
+    return translate(parameters=ALL_ON)
+
+
+def properties(logical_id: str) -> dict[str, Any]:
+    found: dict[str, Any] = document()["Resources"][logical_id]["Properties"]
+    return found
+
+
+def of_type(resource_type: str) -> dict[str, dict[str, Any]]:
+    return {
+        logical_id: resource["Properties"]
+        for logical_id, resource in document()["Resources"].items()
+        if resource["Type"] == resource_type
+    }
+
+
+def statements(role: str) -> list[dict[str, Any]]:
+    [policy] = properties(role)["Policies"]
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+def test_cfn_lint_finds_nothing_in_the_sam_source() -> None:
+    findings = lint(TEMPLATE_PATH.read_text())
+
+    assert [str(finding) for finding in findings] == []
+
+
+def test_cfn_lint_finds_nothing_in_the_translated_document_where_mistakes_in_sam_events_show() -> None:
+    findings = lint(json.dumps(document()))
+
+    assert [str(finding) for finding in findings] == []
+
+
+def test_every_handler_is_a_module_of_the_checkout() -> None:
+    handlers = {function["Handler"] for function in of_type("AWS::Lambda::Function").values()}
+
+    modules = {handler.rpartition(".")[0] for handler in handlers}
+
+    assert handlers == {
+        "processors.sqs_consumer.lambda_handler",
+        "processors.eventbridge_consumer.lambda_handler",
+        "processors.stream_projector.lambda_handler",
+    }
+    assert all(_module_file(module).is_file() for module in modules)
+
+
+@pytest.mark.parametrize(
+    ("function", "variables"),
+    [
+        ("SqsConsumerFunction", CONSUMER_VARIABLES | {"DYNAMODB_BATCH_STATEMENTS"}),
+        ("EventBridgeConsumerFunction", CONSUMER_VARIABLES),
+        ("StreamProjectorFunction", PROJECTOR_VARIABLES),
+    ],
+)
+def test_a_function_gets_the_variables_it_reads_and_no_others(function: str, variables: set[str]) -> None:
+    assert set(properties(function)["Environment"]["Variables"]) == variables
+
+
+def test_functions_run_python_3_13_on_arm_and_log_json() -> None:
+    for function in of_type("AWS::Lambda::Function").values():
+        assert function["Runtime"] == "python3.13"
+        assert function["Architectures"] == ["arm64"]
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+
+
+def test_a_message_stays_invisible_for_six_timeouts_and_the_window() -> None:
+    mapping = properties("SqsConsumerFunctionSessionEvents")
+
+    shortest = 6 * properties("SqsConsumerFunction")["Timeout"] + mapping["MaximumBatchingWindowInSeconds"]
+
+    assert properties("SessionEventsQueue")["VisibilityTimeout"] >= shortest
+
+
+def test_the_queue_mapping_reports_partial_failures_and_waits_for_its_large_batches() -> None:
+    mapping = properties("SqsConsumerFunctionSessionEvents")
+
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BatchSize"] == 100
+    assert mapping["MaximumBatchingWindowInSeconds"] >= 1
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+    assert "FilterCriteria" not in mapping, "messages that a filter leaves out are deleted, not rejected"
+
+
+def test_a_poison_message_is_tried_at_least_five_times_and_then_outlives_its_source_queue() -> None:
+    queue = properties("SessionEventsQueue")
+
+    dead_letters = properties(queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+
+    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert dead_letters["MessageRetentionPeriod"] == 14 * 86400
+    assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+
+
+def test_every_queue_is_encrypted() -> None:
+    assert all(queue["SqsManagedSseEnabled"] for queue in of_type("AWS::SQS::Queue").values())
+
+
+def test_every_queue_policy_admits_the_rule_it_is_for_and_nobody_else() -> None:
+    admitted = {
+        logical_id: [
+            (
+                statement["Effect"],
+                statement["Action"],
+                statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"],
+            )
+            for statement in policy["PolicyDocument"]["Statement"]
+        ]
+        for logical_id, policy in of_type("AWS::SQS::QueuePolicy").items()
+    }
+
+    assert admitted == {
+        "SessionEventsQueuePolicy": [("Allow", "sqs:SendMessage", ["SessionEventsRule", "Arn"])],
+        "RuleDeadLetterQueuePolicy": [("Allow", "sqs:SendMessage", ["SessionEventsRule", "Arn"])],
+        "DirectDeadLetterQueuePolicy": [("Allow", "sqs:SendMessage", ["EventBridgeConsumerFunctionAuthEvents", "Arn"])],
+    }
+
+
+def test_every_rule_takes_the_three_detail_types_and_has_a_dead_letter_queue_that_admits_it() -> None:
+    rules = of_type("AWS::Events::Rule")
+    writable = {
+        (
+            policy["Queues"][0]["Ref"],
+            policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0],
+        )
+        for policy in of_type("AWS::SQS::QueuePolicy").values()
+    }
+
+    dead_letters = {
+        (rule["Targets"][0]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0], logical_id)
+        for logical_id, rule in rules.items()
+    }
+
+    assert len(rules) == 2
+    assert dead_letters <= writable
+    assert all(rule["EventPattern"] == {"detail-type": ["Login", "Logout", "LogoutAll"]} for rule in rules.values())
+
+
+def test_the_sessions_table_has_the_keys_index_ttl_stream_and_recovery_of_the_design() -> None:
+    table = properties("SessionsTable")
+
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [("PK", "HASH"), ("SK", "RANGE")]
+    [index] = table["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == "GSI1_inverse"
+    assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [("SK", "HASH"), ("PK", "RANGE")]
+    assert index["Projection"] == {"ProjectionType": "ALL"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_projections_table_has_one_item_a_customer_and_recovery_but_no_index_and_no_stream() -> None:
+    table = properties("ProjectionsTable")
+
+    assert [(key["AttributeName"], key["KeyType"]) for key in table["KeySchema"]] == [("PK", "HASH")]
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table.keys().isdisjoint({"GlobalSecondaryIndexes", "StreamSpecification"})
+
+
+@pytest.mark.parametrize("logical_id", ["SessionsTable", "ProjectionsTable", "FailedBatchesBucket"])
+def test_data_outlives_the_stack(logical_id: str) -> None:
+    resource = document()["Resources"][logical_id]
+
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_the_stream_mapping_starts_at_the_oldest_record_and_never_blocks_a_shard_for_a_day() -> None:
+    mapping = properties("StreamProjectorFunctionSessionsStream")
+
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert mapping["BatchSize"] >= 100
+    assert 0 < mapping["MaximumRetryAttempts"] < 10_000
+    assert 0 < mapping["MaximumRecordAgeInSeconds"] < 86400
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedBatchesBucket", "Arn"]}
+
+
+def test_the_stream_filter_takes_inserts_and_modifications_but_no_removals() -> None:
+    [item_filter] = properties("StreamProjectorFunctionSessionsStream")["FilterCriteria"]["Filters"]
+
+    pattern = json.loads(item_filter["Pattern"])
+
+    assert pattern == {"eventName": ["INSERT", "MODIFY"]}
+
+
+def test_the_bucket_of_failed_batches_is_encrypted_private_and_emptied_in_time() -> None:
+    bucket = properties("FailedBatchesBucket")
+
+    [encryption] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["LifecycleConfiguration"]["Rules"][0]["ExpirationInDays"] == 30
+
+
+def test_the_direct_function_gives_up_into_a_queue_that_it_may_send_to() -> None:
+    config = properties("EventBridgeConsumerFunctionEventInvokeConfig")
+
+    destination = config["DestinationConfig"]["OnFailure"]["Destination"]
+
+    assert destination == {"Fn::GetAtt": ["DirectDeadLetterQueue", "Arn"]}
+    [sends] = [s for s in statements("EventBridgeConsumerRole") if s["Action"] == "sqs:SendMessage"]
+    assert destination in sends["Resource"]
+    assert config["MaximumRetryAttempts"] == 2
+
+
+@pytest.mark.parametrize(
+    "resource_type", ["AWS::Lambda::Function", "AWS::Events::Rule", "AWS::Lambda::EventInvokeConfig"]
+)
+def test_nothing_of_the_direct_path_exists_unless_it_is_enabled(resource_type: str) -> None:
+    by_default = {resource.logical_id for resource in load_deployment().resources_of(resource_type)}
+    enabled = {resource.logical_id for resource in load_deployment(parameters=ALL_ON).resources_of(resource_type)}
+
+    direct = {logical_id for logical_id in enabled if logical_id.startswith("EventBridgeConsumer")}
+
+    assert len(direct) == 1
+    assert by_default == enabled - direct
+
+
+def test_every_function_has_a_role_of_its_own_without_managed_policies() -> None:
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in of_type("AWS::Lambda::Function").values()]
+
+    assert len(set(roles)) == len(roles) == 3
+    assert set(roles) == set(of_type("AWS::IAM::Role"))
+    assert all("ManagedPolicyArns" not in role for role in of_type("AWS::IAM::Role").values())
+
+
+@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole", "EventBridgeConsumerRole"])
+def test_no_permission_is_for_every_action_or_every_resource(role: str) -> None:
+    granted = json.dumps([(statement["Action"], statement["Resource"]) for statement in statements(role)])
+
+    assert '"*"' not in granted
+    assert ":*" not in granted
+
+
+@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole"])
+def test_writing_in_batches_is_allowed_through_the_transport_in_use_only(role: str) -> None:
+    [write] = [statement for statement in statements(role) if statement["Sid"].startswith("Write")]
+
+    with_batches, one_by_one = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["dynamodb:PutItem"]
+
+    assert write["Action"] == {"Fn::If": ["IsBatchStatements", with_batches, one_by_one]}
+
+
+def test_the_direct_function_which_is_told_no_transport_may_put_items() -> None:
+    [write] = [statement for statement in statements("EventBridgeConsumerRole") if statement["Sid"].startswith("Write")]
+
+    assert write["Action"] == "dynamodb:PutItem"
+
+
+@pytest.mark.parametrize("limit", ["0", str(CAPACITY)])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
+def test_every_function_takes_the_environment_that_it_is_given(level: str, limit: str) -> None:
+    stack = load_deployment(parameters=ALL_ON | {"LogLevel": level, "MaxSessionsPerCustomer": limit})
+    known = {(logical_id, "Ref"): logical_id for logical_id in document()["Resources"]}
+
+    for function in stack.resources_of("AWS::Lambda::Function"):
+        variables = stack.properties_of(function, known)["Environment"]["Variables"]
+        settings = Settings.from_environment(variables, needs=tuple(variables))
+
+        assert settings.sessions_table == "SessionsTable"
+        assert settings.log_level == level
+
+
+def test_no_limit_is_offered_that_a_projection_cannot_enforce() -> None:
+    assert document()["Parameters"]["MaxSessionsPerCustomer"]["MaxValue"] == CAPACITY
+
+
+def test_the_projector_may_write_projections_but_not_sessions() -> None:
+    writes = [s for s in statements("StreamProjectorRole") if "dynamodb:P" in json.dumps(s["Action"])]
+
+    assert [s["Resource"] for s in writes] == [{"Fn::GetAtt": ["ProjectionsTable", "Arn"]}]
+
+
+def test_whatever_waits_for_a_person_raises_an_alarm() -> None:
+    watched = {
+        dimension["Value"].get("Ref") or dimension["Value"]["Fn::GetAtt"][0]
+        for alarm in of_type("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm["Dimensions"]
+        if isinstance(dimension["Value"], dict)
+    }
+
+    waiting = (set(of_type("AWS::SQS::Queue")) - {"SessionEventsQueue"}) | {
+        "FailedBatchesBucket",
+        "StreamProjectorFunction",
+    }
+
+    assert watched == waiting
+
+
+def test_the_outputs_name_every_queue_table_function_and_bucket() -> None:
+    named = {output["Value"].get("Ref") for output in document()["Outputs"].values()}
+
+    for resource_type in ("AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::Lambda::Function", "AWS::S3::Bucket"):
+        assert named >= set(of_type(resource_type))
+    assert {"AuthEventBus", "PublisherPolicy"} <= named
+
+
+def _module_file(module: str) -> Path:
+    return TEMPLATE_PATH.parent / Path(*module.split(".")).with_suffix(".py")
