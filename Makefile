@@ -1,0 +1,53 @@
+# From a bare machine with python3 (3.11 or later), make and a package index.
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run run-engine test test-engine check format schemas clean
+
+help: ## Say what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/ops.ready ## Set up, then run the demo: a day of events through the whole system, verified
+	$(BIN)/python -m ops.demo $(ARGS)
+
+run-engine: $(VENV)/ops.ready ## The same with DynamoDB Local's tables (needs Java 17 and npm)
+	$(BIN)/python -m ops.demo --engine dynamodb-local $(ARGS)
+
+test: $(VENV)/dev.ready ## Set up, then run the test suite
+	$(BIN)/python -m pytest -m "not engine" -n 2 $(ARGS)
+
+test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
+	$(BIN)/python -m pytest -m engine $(ARGS)
+
+check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without running anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m schemas.export --check
+	$(BIN)/cfn-lint template.yaml
+
+format: $(VENV)/dev.ready ## Format the code and mend what the linter can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
+	$(BIN)/python -m schemas.export
+
+clean: ## Remove the virtual environment and everything made
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ops.ready: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ops]'
+	@touch $@
+
+$(VENV)/dev.ready: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ops,dev]'
+	@touch $@ $(VENV)/ops.ready
