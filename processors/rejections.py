@@ -5,13 +5,15 @@ from datetime import datetime
 from hashlib import sha256
 
 from processors.masking import mask_secrets
-from processors.message_queue import MAX_MESSAGE_BYTES
 from schemas.errors import RejectedEventError
 from schemas.times import format_rfc3339
 
+MAX_REJECTION_BYTES = 250_000
+"""Below the 256 KiB that every SQS queue takes."""
+
 
 def rejection(error: RejectedEventError, *, message_id: str, body: str, now: datetime) -> str:
-    """Write the message for the rejected-events queue: a JSON object, ASCII, at most `MAX_MESSAGE_BYTES`.
+    """Write the message for the rejected-events queue: a JSON object, ASCII, at most `MAX_REJECTION_BYTES`.
 
     `reason` says what to do; `body` is the original with tokens masked, and `body_cut` says whether it was cut to fit;
     `body_sha256` is of the original, in UTF-8.
@@ -20,7 +22,7 @@ def rejection(error: RejectedEventError, *, message_id: str, body: str, now: dat
     fields = {
         "reason": error.reason,
         "event_id": error.event_id and error.event_id[:256],
-        "message_id": message_id,
+        "message_id": message_id[:256],
         "rejected_at": format_rfc3339(now),
         "body_sha256": sha256(body.encode(errors="surrogatepass")).hexdigest(),
         "body": masked,
@@ -28,7 +30,7 @@ def rejection(error: RejectedEventError, *, message_id: str, body: str, now: dat
     }
     text = json.dumps(fields)
     length = len(masked)
-    while len(text) > MAX_MESSAGE_BYTES:
-        length = min(length // 2, MAX_MESSAGE_BYTES)
+    while len(text) > MAX_REJECTION_BYTES:
+        length = min(length // 2, MAX_REJECTION_BYTES)
         text = json.dumps(fields | {"body": masked[:length], "body_cut": True})
     return text

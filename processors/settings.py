@@ -64,7 +64,9 @@ class Settings:
 def _whole_number(environment: Mapping[str, str], name: str, default: int, *, least: int) -> int:
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) >= least):
-        raise SettingsError(f"the environment variable {name} must be a whole number of at least {least}")
+        raise SettingsError(
+            f"the environment variable {name} must be a whole number of at least {least} and at most 10 digits"
+        )
     return int(text)
 
 

@@ -1,9 +1,10 @@
 """The canonical event, version 1: a login, a logout, or a logout of everything.
 
 Models are frozen and compare by value. Times are aware UTC with milliseconds; ids are kept exactly as given. The JSON
-Schema for publishers is exported from here to `schemas/json/` (`python -m schemas.events`).
+Schema for publishers is made of them (`schemas.export`).
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
@@ -30,8 +31,10 @@ MAX_CLOCK_AHEAD = timedelta(minutes=5)
 MAX_USER_AGENT = 256
 """A user agent is cut to this many characters, so that a session item stays below one write unit (1 KB)."""
 
+_LONE_SURROGATE = "holds half of a surrogate pair, which is no character"
 _NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
-_LATEST_OCCURRENCE = datetime(9998, 12, 31, tzinfo=UTC)
+_LATEST_OCCURRENCE = datetime(9000, 1, 1, tzinfo=UTC)
+"""Leaves room for the longest lifetime that can be configured, ten digits of seconds."""
 
 
 def _time(value: object) -> datetime:
@@ -46,7 +49,7 @@ def _time(value: object) -> datetime:
 
 def _with_room_for_a_lifetime(moment: datetime) -> datetime:
     if moment > _LATEST_OCCURRENCE:
-        raise ValueError("lies beyond the year 9998")
+        raise ValueError("lies beyond the year 9000")
     return moment
 
 
@@ -54,6 +57,14 @@ def _fitting_a_key(identifier: str) -> str:
     if not identifier.isascii() and len(encode_id(identifier)) > MAX_ENCODED_ID_BYTES:
         raise ValueError(f"is longer than {MAX_ENCODED_ID_BYTES:,} bytes once percent-encoded")
     return identifier
+
+
+def _encodable(token: SecretStr) -> SecretStr:
+    try:
+        token.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError(_LONE_SURROGATE) from None
+    return token
 
 
 def _empty_as_absent(value: object) -> object:
@@ -120,7 +131,9 @@ class LoginEvent(_Event):
         None,
         description="When the session runs out. Default: a configured time after `occurred_at`; clipped to a maximum.",
     )
-    access_token: SecretStr | None = Field(None, description="Only its SHA-256 is stored.", min_length=1)
+    access_token: Annotated[SecretStr, Field(min_length=1), AfterValidator(_encodable)] | None = Field(
+        None, description="Only its SHA-256 is stored."
+    )
     client: Client = Field(default=Client(), description="From where.")
 
 
@@ -177,8 +190,8 @@ def parse_event(
     if not isinstance(body, dict):
         raise RejectedEventError("the event must be a JSON object")
     fields = {name: value for name, value in body.items() if value is not None}
-    if envelope is not None:
-        fields.setdefault("event_id", envelope.get("id"))
+    if envelope is not None and envelope.get("id") is not None:
+        fields.setdefault("event_id", envelope["id"])
     event_id = _readable_id(fields.get("event_id"))
     try:
         model = _model_for(fields, envelope)
@@ -208,9 +221,11 @@ def _model_for(
     announced = DETAIL_TYPES.get(detail_type) if isinstance(detail_type, str) else None
     event_type = fields.setdefault("event_type", announced)
     if event_type is None:
-        if envelope is not None:
-            return None
-        raise RejectedEventError("event_type is missing; send login, logout or logout_all")
+        if envelope is None:
+            raise RejectedEventError("event_type is missing; send login, logout or logout_all")
+        if _is_misspelt(detail_type):
+            raise RejectedEventError("the detail-type is misspelt; write Login, Logout or LogoutAll")
+        return None
     if not isinstance(event_type, str) or not event_type:
         raise RejectedEventError("event_type must be a string: login, logout or logout_all")
     if announced is not None and event_type != announced:
@@ -218,9 +233,14 @@ def _model_for(
             "event_type contradicts the detail-type of the EventBridge event; leave one of them out"
         )
     model = EVENT_MODELS.get(event_type)
-    if model is None and event_type.strip().lower().replace("-", "_") in EVENT_MODELS:
+    if model is None and _is_misspelt(event_type):
         raise RejectedEventError("event_type is misspelt; write login, logout or logout_all, in lower case")
     return model
+
+
+def _is_misspelt(event_type: object) -> bool:
+    """Whether somebody meant one of ours; to ignore such an event would be to lose it."""
+    return isinstance(event_type, str) and re.sub(r"[\W_]", "", event_type).lower() in ("login", "logout", "logoutall")
 
 
 def _explain(error: ValidationError) -> str:
@@ -233,6 +253,10 @@ def _explain(error: ValidationError) -> str:
             problems.append(f"{where} holds a control character")
         elif problem["type"] in ("string_too_short", "too_short"):
             problems.append(f"{where} is empty")
+        elif problem["type"] == "string_unicode":
+            problems.append(f"{where} {_LONE_SURROGATE}")
+        elif problem["type"] == "model_type":
+            problems.append(f"{where} must be a JSON object")
         else:
             problems.append(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
     return "; ".join(problems)

@@ -174,7 +174,7 @@ def read_item(attributes: Attributes) -> Session | Revocation | None:
                     _text(attributes, "customer_id"),
                     decode_id(key.pk[len(SESSION_PREFIX) :]),
                 )
-        if key.sk.startswith(REVOKED_PREFIX):
+        if key.pk.startswith(CUSTOMER_PREFIX) and key.sk.startswith(REVOKED_PREFIX):
             return _read_revocation(attributes, decode_id(key.sk[len(REVOKED_PREFIX) :]))
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError) as error:
         raise MalformedItemError(f"item {key.pk} / {key.sk} breaks the schema ({type(error).__name__})") from None

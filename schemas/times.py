@@ -43,13 +43,19 @@ def format_rfc3339(moment: datetime) -> str:
 def parse_stored(text: str) -> datetime:
     """Read a time of an item; one without a zone, as the original schema has them, is UTC.
 
+    Returns:
+        Aware UTC with milliseconds, so that what others wrote finer compares as what is written here.
+
     Raises:
-        ValueError: The text is no ISO 8601 date and time.
+        ValueError: The text is no ISO 8601 date and time of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return to_milliseconds(moment)
+    try:
+        return to_milliseconds(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC))
+    except OverflowError:
+        raise ValueError("not a date and time of the years 1 to 9999") from None
 
 
 def to_epoch_seconds(moment: datetime) -> int:

@@ -1,0 +1,25 @@
+"""The embedded engine: moto, standing in for SQS, EventBridge, S3 and DynamoDB, in a process of its own."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from ops.child_process import EngineError, ServerProcess, free_port
+
+__all__ = ["ACCOUNT_ID", "EngineError", "moto_process"]
+
+ACCOUNT_ID = "123456789012"
+"""The account moto puts everything in."""
+
+_SERVER = Path(__file__).with_name("moto_server.py")
+
+
+def moto_process() -> ServerProcess:
+    """Describe an embedded engine on a free port; enter it as a context to start it.
+
+    It takes one request at a time, so never wait inside a request: receive with `WaitTimeSeconds=0`.
+    """
+    port = free_port()
+    # -P keeps this folder off the import path, where its modules could stand before moto's.
+    return ServerProcess("The embedded engine (moto)", [sys.executable, "-P", str(_SERVER), str(port)], port)

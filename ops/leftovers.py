@@ -1,0 +1,84 @@
+"""Read what the rejected-events queue and the dead-letter queue hold, and leave it there."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from schemas.envelopes import read_body
+from schemas.errors import RejectedEventError
+from schemas.events import to_json
+from schemas.times import from_epoch_seconds
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+_HIDDEN_WHILE_READ_SECONDS = 60
+"""Long enough to read a whole queue without meeting a message twice; after it all are visible again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A message of the rejected-events queue.
+
+    Attributes:
+        event_id: The event's id, None where it could not be read.
+        reason: Why it was rejected.
+        text: The whole message, tokens masked by the consumer.
+    """
+
+    event_id: str | None
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A message of the dead-letter queue.
+
+    Attributes:
+        sent_at: When it was first sent, aware UTC.
+        event: The event in it without its token, as JSON; or that there is none.
+    """
+
+    sent_at: datetime
+    event: str
+
+
+def read_rejections(sqs: "SQSClient", queue_url: str) -> list[Rejection]:
+    """Read every message of the rejected-events queue, which stay in it."""
+    return [_rejection(message["Body"]) for message in _messages(sqs, queue_url)]
+
+
+def read_dead_letters(sqs: "SQSClient", queue_url: str) -> list[DeadLetter]:
+    """Read every message of the dead-letter queue, which stay in it."""
+    return [_dead_letter(message) for message in _messages(sqs, queue_url)]
+
+
+def _messages(sqs: "SQSClient", queue_url: str) -> Iterator["MessageTypeDef"]:
+    while True:
+        response = sqs.receive_message(
+            QueueUrl=queue_url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=_HIDDEN_WHILE_READ_SECONDS,
+            MessageSystemAttributeNames=["SentTimestamp"],
+        )
+        if not response.get("Messages"):
+            return
+        yield from response["Messages"]
+
+
+def _rejection(body: str) -> Rejection:
+    record = json.loads(body)
+    return Rejection(record.get("event_id"), record["reason"], body)
+
+
+def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
+    sent_at = from_epoch_seconds(int(message["Attributes"]["SentTimestamp"]) // 1000)
+    try:
+        event = read_body(message["Body"], sent_at=None)
+    except RejectedEventError as error:
+        return DeadLetter(sent_at, f"no event: {error.reason}")
+    return DeadLetter(sent_at, json.dumps(to_json(event)) if event else "an event of another kind")
