@@ -1,0 +1,72 @@
+"""What the README shows is true: its commands exist, its samples are accepted, its code runs."""
+
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.events import Client, LoginEvent, parse_event
+from schemas.outcomes import Outcome
+from tests.conftest import Backend
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(kind: str) -> list[str]:
+    found = re.findall(rf"^```{kind}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    assert found, f"no block of kind {kind}"
+    return found
+
+
+@pytest.mark.parametrize("sample", blocks("json event"))
+def test_its_sample_events_are_accepted(sample: str) -> None:
+    assert parse_event(json.loads(sample)) is not None
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"`make ([a-z-]+)", README)) | {"run", "test"}))
+def test_its_make_targets_exist(target: str) -> None:
+    result = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603, S607 # a target of ours
+
+    assert result.returncode == 0, result.stderr
+
+
+def test_its_first_commands_are_the_front_door() -> None:
+    assert blocks("bash")[0].split("\n")[:2] == ["make run", "make test"]
+
+
+def test_its_code_runs(backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.now(UTC)
+    backend.sessions.create_session(
+        LoginEvent(
+            event_id="e1",
+            occurred_at=now,
+            customer_id="customer-1001",
+            session_id="session-a1",
+            client=Client(ip="192.0.2.10"),
+        )
+    )
+    [code] = blocks("python sample")
+    for name, table_name in (("projections", backend.projections_table), ("sessions", backend.sessions_table)):
+        code = code.replace(f'"{name}"', repr(table_name))
+
+    exec(compile(code, "README.md", "exec"), {})  # noqa: S102 # the README's own code
+
+    expiry = (now + timedelta(hours=12)).replace(microsecond=0)
+    assert capsys.readouterr().out.splitlines() == ["0 None True", f"session-a1 192.0.2.10 {expiry}"]
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_its_links_lead_somewhere(link: str) -> None:
+    assert (ROOT / link).exists()
+
+
+def test_it_names_every_outcome_and_setting() -> None:
+    names = [f"`{outcome}`" for outcome in Outcome]
+    settings = re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "processors" / "settings.py").read_text())
+
+    missing = [name for name in names + settings if name not in README]
+    assert missing == []
