@@ -91,6 +91,11 @@ def audit(
         sessions_table: Name of the sessions table.
         projections_table: Name of the projections table.
         now: The moment for which live sessions are counted, aware UTC; None for the clock.
+
+    Raises:
+        ClientError: The service refused.
+        BotoCoreError: It could not be reached.
+        ThroughputError: It left a projection unread after several tries.
     """
     now = now or datetime.now(UTC)
     sessions, unreadable = _read_sessions(_scan(client, sessions_table))

@@ -249,7 +249,7 @@ class _Day:
     def _child(self, visit: _Visit) -> Iterator[_Sending]:
         until = visit.ended_at or self._now
         started_at = self._between(visit.started_at, until)
-        identity = {"session_id": f"{visit.session_id}-billing", "parent_session_id": visit.session_id}
+        identity = {"session_id": f"{visit.session_id}-mail", "parent_session_id": visit.session_id}
         yield self._send(Kind.CHILD_LOGIN, self._login_detail(visit, started_at) | identity, started_at)
         if self._random.random() < 0.5:
             ended_at = self._between(started_at, until)

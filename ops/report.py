@@ -37,7 +37,7 @@ def outcomes_table(counts: Counter[Outcome]) -> Table:
 
 def sessions_table(sessions: Sequence[Session], *, now: datetime) -> Table:
     """Show sessions, each customer's oldest first."""
-    table = _table("Sessions of some customers (times are UTC)")
+    table = _table("Sessions of some customers, each one's oldest first (times are UTC)")
     for heading in ("Customer", "Session", "Device", "Started", "State"):
         table.add_column(heading, overflow="fold")
     previous = None
@@ -45,9 +45,9 @@ def sessions_table(sessions: Sequence[Session], *, now: datetime) -> Table:
         customer = session.customer_id or ""
         table.add_row(
             "" if customer == previous else Text(customer),
-            Text(("└ " if session.parent_session_id else "") + session.session_id),
+            Text(("└" if session.parent_session_id else "") + session.session_id),
             Text(session.device_id or ""),
-            _clock(session.started_at),
+            f"{session.started_at:%H:%M}" if session.started_at else "",
             _state(session, now),
         )
         previous = customer
@@ -91,8 +91,14 @@ def dead_letters_table(dead_letters: Sequence[DeadLetter]) -> Table:
     return table
 
 
-def audit_table(audit: Audit, places_with_tokens: Sequence[str]) -> Table:
-    """Show what was compared and searched, and whether it holds."""
+def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[str]) -> Table:
+    """Show what was compared and searched, and whether it holds.
+
+    Args:
+        audit: The comparison of the projections.
+        lost: How many published messages neither had an outcome nor are in the dead-letter queue.
+        places_with_tokens: Where a token was found.
+    """
     table = _table("Verification: every projection against a recount of the session items")
     table.add_column("Check")
     table.add_column("Result", justify="right")
@@ -101,9 +107,10 @@ def audit_table(audit: Audit, places_with_tokens: Sequence[str]) -> Table:
     table.add_row("live sessions found", f"{audit.live_sessions:,}")
     if audit.inexact:
         table.add_row('projections that say "at least"', f"{audit.inexact:,}")
-    table.add_row("items that break the schema", _none_is_good(audit.unreadable))
-    table.add_row("mismatches", _none_is_good(audit.mismatches))
-    table.add_row("places with a token (tables, rejected, log)", _none_is_good(places_with_tokens))
+    table.add_row("items that break the schema", _none_is_good(len(audit.unreadable)))
+    table.add_row("projections that are wrong", _none_is_good(len(audit.mismatches)))
+    table.add_row("published events that got lost", _none_is_good(lost))
+    table.add_row("places with a token (tables, rejected events, log)", _none_is_good(len(places_with_tokens)))
     for place in places_with_tokens:
         table.add_row("", Text(place, style="red"))
     return table
@@ -119,8 +126,8 @@ def mismatches_table(audit: Audit, *, limit: int = 20) -> Table:
     return table
 
 
-def _none_is_good(findings: Sequence[object]) -> str:
-    return f"[red]{len(findings):,}[/]" if findings else "[green]0[/]"
+def _none_is_good(count: int) -> Text:
+    return Text(f"{count:,}", style="red" if count else "green")
 
 
 def _table(title: str) -> Table:
@@ -144,4 +151,4 @@ def _state(session: Session, now: datetime) -> Text:
     if session.is_live(now):
         return Text("live", style="green")
     is_over_with_parent = session.parent is not None and not session.parent.is_live(now)
-    return Text("over with its parent" if is_over_with_parent else "ran out")
+    return Text("over (parent)" if is_over_with_parent else "ran out")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from ops.event_sources.invocation import Clock, Event, FunctionError, Invoke
+from ops.event_sources.invocation import Clock, Event, FunctionError, Invoke, Progress
 from ops.event_sources.sqs import QueueTransport
 
 _RECEIVE_LIMIT = 10
@@ -101,19 +101,15 @@ class AsyncPoller:
         """When the next attempt is due, epoch seconds; None without one."""
         return min((pending.not_before for pending in self._pending), default=None)
 
-    def poll_once(self) -> bool:
-        """Take events from the queue, and invoke the function with every event that is due.
-
-        Returns:
-            Whether anything was taken, invoked or discarded.
-        """
+    def poll_once(self) -> Progress:
+        """Take events from the queue, and invoke the function with every event that is due."""
         has_received = self._receive()
         due = [pending for pending in self._pending if pending.not_before <= self._clock()]
         for pending in due:
             left = self._attempt(pending)
             self._pending.remove(pending)
             self._pending += left
-        return has_received or bool(due)
+        return Progress.MORE if has_received or due else Progress.NONE
 
     def _receive(self) -> bool:
         messages = self._transport.receive(_RECEIVE_LIMIT)

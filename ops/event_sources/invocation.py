@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from enum import IntEnum
 from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
@@ -18,6 +19,17 @@ Clock: TypeAlias = Callable[[], float]
 
 MAXIMUM_PAYLOAD_BYTES = 6 * 1024 * 1024
 """Quota of a synchronous invocation. Source: AWS Lambda quotas, "Invocation payload"."""
+
+
+class Progress(IntEnum):
+    """What one poll came to; of several, the greatest counts."""
+
+    NONE = 0
+    """There was nothing to do."""
+    SOME = 1
+    """Something was done, and the source has no more for now."""
+    MORE = 2
+    """Something was done, and there may be more to do at once."""
 
 
 class FunctionError(Exception):

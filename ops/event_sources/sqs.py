@@ -18,6 +18,7 @@ from ops.event_sources.invocation import (
     Clock,
     FunctionError,
     Invoke,
+    Progress,
     failed_items,
 )
 from ops.event_sources.wire import to_base64
@@ -63,6 +64,18 @@ class SqsMapping:
     filters: FilterCriteria = field(default_factory=FilterCriteria)
     retry_after_seconds: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what Lambda refuses.
+
+        Raises:
+            ValueError: Batches above ten messages without a window to gather them in.
+        """
+        if self.batch_size > _RECEIVE_LIMIT and self.maximum_batching_window_seconds < 1:
+            raise ValueError(
+                f"{self.queue_arn}: BatchSize {self.batch_size} is above {_RECEIVE_LIMIT}, so "
+                "MaximumBatchingWindowInSeconds has to be at least 1."
+            )
+
     @property
     def region(self) -> str:
         """The queue's region, part of its ARN."""
@@ -96,34 +109,32 @@ class SqsPoller:
         """When the batch being gathered is invoked at the latest, epoch seconds; None while there is none."""
         return self._window_ends_at if self._gathered else None
 
-    def poll_once(self) -> bool:
-        """Receive once, and invoke the function if a batch is due.
-
-        Returns:
-            Whether anything was received or invoked: if so, there may be more at once.
-        """
-        has_received = self._receive()
+    def poll_once(self) -> Progress:
+        """Receive once, and invoke the function if a batch is due."""
+        progress = self._receive()
         batch = self._due_batch()
         if not batch:
-            return has_received
+            return progress
         # Whatever happens from here, the queue still has the messages and knows when to show them again.
         self._gathered = self._gathered[len(batch) :]
         self._window_ends_at = self._clock() + self._mapping.maximum_batching_window_seconds
         self._process(batch)
-        return True
+        return Progress.MORE
 
-    def _receive(self) -> bool:
-        room = self._mapping.batch_size - len(self._gathered)
-        if room <= 0:
-            return False
-        received = [self._gather(message) for message in self._transport.receive(min(room, _RECEIVE_LIMIT))]
+    def _receive(self) -> Progress:
+        limit = min(self._mapping.batch_size - len(self._gathered), _RECEIVE_LIMIT)
+        if limit <= 0:
+            return Progress.NONE
+        received = [self._gather(message) for message in self._transport.receive(limit)]
         accepted = [entry for entry in received if self._mapping.filters.accept(parse_body(entry.record))]
         filtered_out = [entry for entry in received if entry not in accepted]
         if accepted and not self._gathered:
             self._window_ends_at = self._clock() + self._mapping.maximum_batching_window_seconds
         self._gathered += accepted
         self._transport.delete([entry.message for entry in filtered_out])
-        return bool(received)
+        if not received:
+            return Progress.NONE
+        return Progress.MORE if len(received) == limit else Progress.SOME
 
     def _gather(self, message: QueueMessage) -> _Gathered:
         record = self._record(message)

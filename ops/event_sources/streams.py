@@ -22,6 +22,7 @@ from ops.event_sources.invocation import (
     FunctionError,
     Invoke,
     Json,
+    Progress,
     failed_items,
 )
 from ops.event_sources.stream_batches import Batch, DiscardedBatch, RetryPolicy, StreamRecord
@@ -129,15 +130,10 @@ class StreamPoller:
         due = [partition.due_at for reader in self._readers.values() for partition in reader.partitions]
         return min((at for at in due if at is not None), default=None)
 
-    def poll_once(self) -> bool:
-        """Read every shard once, and invoke the function once for every partition with a batch due.
-
-        Returns:
-            Whether anything was read, discarded or invoked: if so, there may be more at once.
-        """
+    def poll_once(self) -> Progress:
+        """Read every shard once, and invoke the function once for every partition with a batch due."""
         self._discover()
-        progress = [self._poll_shard(reader) for reader in self._open_readers()]
-        return any(progress)
+        return max((self._poll_shard(reader) for reader in self._open_readers()), default=Progress.NONE)
 
     def _discover(self) -> None:
         now = self._clock()
@@ -160,11 +156,11 @@ class StreamPoller:
         unfinished = {shard_id: reader for shard_id, reader in self._readers.items() if not reader.is_drained}
         return [reader for reader in unfinished.values() if reader.shard.parent_id not in unfinished]
 
-    def _poll_shard(self, reader: _ShardReader) -> bool:
-        has_read = reader.read(self._transport, self._clock())
+    def _poll_shard(self, reader: _ShardReader) -> Progress:
+        progress = reader.read(self._transport, self._clock())
         stepped = [self._function.step(partition, reader.shard.shard_id) for partition in reader.partitions]
         has_ended = reader.close_if_drained()
-        return has_read or any(stepped) or has_ended
+        return Progress.MORE if any(stepped) or has_ended else progress
 
 
 class _ShardReader:
@@ -182,17 +178,20 @@ class _ShardReader:
     def is_idle(self) -> bool:
         return all(partition.is_idle for partition in self.partitions)
 
-    def read(self, transport: StreamTransport, now: float) -> bool:
+    def read(self, transport: StreamTransport, now: float) -> Progress:
         room = self._mapping.batch_size - max(len(partition.waiting) for partition in self.partitions)
-        if self._iterator is None or room <= 0:
-            return False
-        wire_records, following = transport.read(self._iterator, min(room, _READ_LIMIT))
+        limit = min(room, _READ_LIMIT)
+        if self._iterator is None or limit <= 0:
+            return Progress.NONE
+        wire_records, following = transport.read(self._iterator, limit)
         records = [_record(wire_record, self._mapping) for wire_record in wire_records]
         self._iterator = following
         for record in records:
             if self._mapping.filters.accept(record.event):
                 self._partition_of(record).add(record, now)
-        return bool(records)
+        if not records:
+            return Progress.NONE
+        return Progress.MORE if len(records) == limit else Progress.SOME
 
     def close_if_drained(self) -> bool:
         if self._iterator is not None or not self.is_idle:

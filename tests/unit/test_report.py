@@ -93,7 +93,7 @@ def test_every_table_fits_80_columns_without_cutting_anything_off() -> None:
         report.activities_table([activity]),
         report.rejections_table([Rejection(long_id, "occurred_at lies too far ahead; " * 4, "{}")]),
         report.dead_letters_table([DeadLetter(NOW, '{"event_id": "event-000011", "session_id": "session"}' * 2)]),
-        report.audit_table(an_audit(), ["table sessions"]),
+        report.verification_table(an_audit(), lost=2, places_with_tokens=["table sessions"]),
         report.mismatches_table(an_audit(Mismatch(long_id, "the last login is older", "2026", "no login"))),
     ]
 
