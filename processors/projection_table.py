@@ -46,6 +46,8 @@ class ProjectionTable:
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
     ) -> None:
+        self._client = client
+        self._table_name = table_name
         self._store = ItemStore(client, table_name, batch_statements=batch_statements)
         self._clock = clock
         self._capacity = capacity
@@ -60,9 +62,10 @@ class ProjectionTable:
             BotoCoreError: It could not be reached.
             MalformedItemError: The item breaks the schema.
         """
-        key = projection_key(customer_id)
-        item = self._store.read([key]).get(key)
-        projection = None if item is None else read_projection(item)
+        response = self._client.get_item(
+            TableName=self._table_name, Key={"PK": {"S": projection_key(customer_id).pk}}, ConsistentRead=True
+        )
+        projection = read_projection(response["Item"]) if "Item" in response else None
         return activity_at(projection, customer_id, now or self._clock())
 
     def apply(

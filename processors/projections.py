@@ -64,7 +64,7 @@ class CustomerActivity:
         last_login_session_id: The session of the last login, possibly a child session.
         session_count: Live top-level sessions, right at the time asked for.
         is_exact: False where the customer has more sessions than are kept: the count is "at least".
-        session_ids: The sessions counted, sorted.
+        session_ids: The sessions counted, sorted by id.
     """
 
     customer_id: str
@@ -72,7 +72,7 @@ class CustomerActivity:
     last_login_session_id: str | None
     session_count: int
     is_exact: bool
-    session_ids: tuple[str, ...]
+    session_ids: list[str]
 
 
 def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
@@ -153,7 +153,7 @@ def activity_at(projection: Projection | None, customer_id: str, now: datetime) 
     """Answer for a customer at a time: expiry needs no write, it is in the state."""
     projection = projection or Projection(customer_id=customer_id)
     seconds = now.timestamp()
-    live = tuple(sorted(name for name, entry in projection.sessions.items() if seconds < entry.expires_at))
+    live = sorted(name for name, entry in projection.sessions.items() if seconds < entry.expires_at)
     return CustomerActivity(
         customer_id=customer_id,
         last_login_time=projection.last_login_time,

@@ -170,7 +170,11 @@ class SessionTable:
     def get_session_by_session_id(self, session_id: str, customer_id: str) -> Session | None:
         """Read a top-level session, whatever its state; strongly consistent. None where there is none."""
         key = session_key(session_id, customer_id)
-        return self.read_sessions([key]).get(key)
+        response = self._client.get_item(
+            TableName=self._table_name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}}, ConsistentRead=True
+        )
+        session = read_item(response["Item"]) if "Item" in response else None
+        return session if isinstance(session, Session) else None
 
     def get_child_sessions_by_session_id(self, session_id: str) -> list[Session]:
         """Read the child sessions of a session, ended ones too; strongly consistent.

@@ -54,7 +54,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
 def _message(record: dict[str, Any]) -> Message:
     body = record.get("body")
     return Message(
-        message_id=record["messageId"],
+        message_id=record.get("messageId") or "",  # Lambda always gives one; an empty one fails the whole batch
         body=lambda: body if isinstance(body, str) else "",
         read=lambda: read_body(body, sent_at=_sent_at(record)),
     )

@@ -58,7 +58,7 @@ IMAGES = [image for stream in STREAMS for image in stream]
 
 def test_every_order_and_batching_ends_in_the_same_activity() -> None:
     expected = visible(apply(None, IMAGES, TABLE))
-    assert (expected.session_ids, expected.last_login_time) == (("b",), at(22))
+    assert (expected.session_ids, expected.last_login_time) == (["b"], at(22))
 
     for order in permutations(IMAGES):
         projection = None
