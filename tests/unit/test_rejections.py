@@ -70,7 +70,7 @@ def test_a_token_is_masked_before_the_body_is_cut(characters_before_the_cut: int
     text, fields = written(body)
 
     assert fields["body_cut"]
-    assert len(fields["body"]) >= kept
+    assert len(fields["body"]) > kept - 100
     assert TOKEN[:5] not in text
 
 
