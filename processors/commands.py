@@ -18,14 +18,13 @@ def late_logout(child: Session, tombstone: Session | None) -> str | None:
         tombstone: The top-level item of the same session id and customer: a logout that found nothing to end.
 
     Returns:
-        The tombstone's logout, addressed to the child; None where there is nothing to do.
+        The tombstone's logout, addressed to the child; None where it would change nothing.
     """
-    if (
-        tombstone is None
-        or tombstone.has_login
-        or tombstone.ended_at is None
-        or child.session_state == CLOSING
-        or not child.has_login
+    if tombstone is None or tombstone.has_login or tombstone.ended_at is None or not child.has_login:
+        return None
+    if child.session_state == CLOSING and (
+        child.ended_at is None
+        or (child.ended_at, child.ended_event_id or "") <= (tombstone.ended_at, tombstone.ended_event_id or "")
     ):
         return None
     return _logout(child, ended_at=format_rfc3339(tombstone.ended_at), ended_by=tombstone)

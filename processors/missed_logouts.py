@@ -15,7 +15,7 @@ from processors.item_store import ThroughputError, error_code
 from processors.message_queue import MessageQueue
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
-from schemas.items import ACTIVE, Session
+from schemas.items import Session
 from schemas.keys import session_key
 from schemas.stream import StreamRecord
 
@@ -34,7 +34,7 @@ def end_missed_children(records: Sequence[StreamRecord], sessions: SessionTable,
         Sequence numbers of the records to deliver again: a read or a send failed, which is logged.
     """
     concerned = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
-    children = {number: session for number, session in concerned.items() if _is_live_child(session)}
+    children = {number: session for number, session in concerned.items() if _is_child(session)}
     tombstones = {number: session for number, session in concerned.items() if _is_loginless_tombstone(session)}
     if not children and not tombstones:
         return set()
@@ -55,8 +55,9 @@ def end_missed_children(records: Sequence[StreamRecord], sessions: SessionTable,
     return {numbers[position] for position in failures}
 
 
-def _is_live_child(session: Session) -> bool:
-    return session.parent_session_id is not None and session.session_state == ACTIVE and session.customer_id is not None
+def _is_child(session: Session) -> bool:
+    """Ended ones count: of several logouts the earliest names the end, in whatever order they come."""
+    return session.parent_session_id is not None and session.has_login and session.customer_id is not None
 
 
 def _is_loginless_tombstone(session: Session) -> bool:
