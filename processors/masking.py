@@ -10,9 +10,7 @@ from typing import Any
 
 MASK = "***"
 
-_NAMES = (
-    "token|secret|passw|pwd|authorization|bearer|cookie|credential|assertion|saml|jwt|api[_-]?key|private[_-]?key"
-)
+_NAMES = "token|secret|passw|pwd|authorization|bearer|cookie|credential|assertion|saml|jwt|api[_-]?key|private[_-]?key"
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*")
 _SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
