@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 BIN := $(VENV)/bin
+SAM_VENV ?= .venv-sam
+SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-engine test test-engine check format schemas clean
+.PHONY: help run run-engine test test-engine check validate build format schemas clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +29,19 @@ check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without r
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m schemas.export --check
-	$(BIN)/cfn-lint template.yaml
+	$(MAKE) validate
+
+validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
+	$(SAM) validate --lint
+	$(BIN)/python -m ops.validate
+
+build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start
+	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build
+	$(BIN)/python -m ops.build report
+
+# What `sam build` calls, with ARTIFACTS_DIR, for the functions of the template.
+build-SqsConsumerFunction build-StreamProjectorFunction build-EventBridgeConsumerFunction:
+	$(PYTHON) -m ops.build package "$(ARTIFACTS_DIR)"
 
 format: $(VENV)/dev.ready ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .
@@ -37,17 +51,22 @@ schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m schemas.export
 
 clean: ## Remove the virtual environment and everything made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/ops.ready: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ops]'
+$(VENV)/ops.ready: pyproject.toml requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[ops]'
 	@touch $@
 
-$(VENV)/dev.ready: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[ops,dev]'
+$(VENV)/dev.ready: pyproject.toml requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[ops,dev]'
 	@touch $@ $(VENV)/ops.ready
+
+$(SAM_VENV)/ready: requirements-sam.txt
+	$(PYTHON) -m venv $(SAM_VENV)
+	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
+	@touch $@

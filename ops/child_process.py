@@ -19,7 +19,12 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import IO, NoReturn
 
-_HOST = "127.0.0.1"
+LOOPBACK = "127.0.0.1"
+"""The address that only this machine reaches."""
+
+EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (what a user may choose, never a default)
+"""What a server binds to that containers and other machines reach, too."""
+
 _STOP_SECONDS = 5.0
 _READY_POLL_SECONDS = 0.02
 _SHOWN_LOG_BYTES = 2000
@@ -30,22 +35,26 @@ class EngineError(Exception):
 
 
 class ServerProcess:
-    """An HTTP server in a process of its own on 127.0.0.1; a context manager, or `start` and `stop`.
+    """An HTTP server in a process of its own; a context manager, or `start` and `stop`.
 
     Attributes:
         endpoint: Its URL, as `http://127.0.0.1:40123`.
     """
 
-    def __init__(self, name: str, command: Sequence[str], port: int, *, ready_within_seconds: float = 30.0) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], port: int, *, bind: str = LOOPBACK, ready_within_seconds: float = 30.0
+    ) -> None:
         """Describe the server, without starting it.
 
         Args:
             name: What error messages call it.
             command: Program and arguments; the port has to be among them.
             port: Where the server is going to listen.
+            bind: The address it listens on.
             ready_within_seconds: How long it may take until it answers.
         """
-        self.endpoint = f"http://{_HOST}:{port}"
+        self._host = LOOPBACK if bind == EVERY_ADDRESS else bind
+        self.endpoint = f"http://{self._host}:{port}"
         self._name = name
         self._command = command
         self._port = port
@@ -96,7 +105,7 @@ class ServerProcess:
         self._process = self._log = None
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(_HOST, self._port, timeout=self._ready_within_seconds)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._ready_within_seconds)
         try:
             connection.request("GET", "/")
             connection.getresponse().read()
@@ -121,7 +130,7 @@ def _tail(log: IO[bytes]) -> str:
 def free_port() -> int:
     """Find a port on 127.0.0.1 that nothing listens on right now."""
     with socket.socket() as probe:
-        probe.bind((_HOST, 0))
+        probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
         return port
 

@@ -1,8 +1,9 @@
 """The embedded engine's process: moto's HTTP server, one request at a time because its state is not thread-safe.
 
-Run as a script with the port as its argument; `ops.engine` does. Measured with a backlog of 4,000 messages, sending ten
-took 300 ms, receiving ten longer still: moto counts all messages of a queue whenever it looks up any attribute of it.
-The repairs below bring both to the 3 ms of every other request, and make rule targets get the whole event.
+Run as a script with host and port as its arguments; `ops.engine` does. Measured with a backlog of 4,000 messages,
+sending ten took 300 ms, receiving ten longer still: moto counts all messages of a queue whenever it looks up any
+attribute of it. The repairs below bring both to the 3 ms of every other request, and make rule targets get the whole
+event.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ from werkzeug.serving import make_server
 _EVENT_FIELDS = ("version", "id", "detail-type", "source", "account", "time", "region", "resources", "detail")
 
 
-def serve(port: int) -> None:
-    """Serve on 127.0.0.1 until this process is ended."""
+def serve(host: str, port: int) -> None:
+    """Serve until this process is ended."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # or it writes a line for every request
     _repair_queues()
     _repair_rule_targets()
     application = DomainDispatcherApplication(create_backend_app)
-    make_server("127.0.0.1", port, application, threaded=False, request_handler=MotoRequestHandler).serve_forever()
+    make_server(host, port, application, threaded=False, request_handler=MotoRequestHandler).serve_forever()
 
 
 class _QueueAttributes(Mapping[str, Any]):
@@ -102,4 +103,4 @@ def _repair_rule_targets() -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(sys.argv[1], int(sys.argv[2]))

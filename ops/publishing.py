@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
@@ -42,6 +42,9 @@ class Message:
     body: str
 
 
+MessageT = TypeVar("MessageT", bound=Message)
+
+
 class PublishError(RuntimeError):
     """A channel kept refusing messages; says which and why."""
 
@@ -57,6 +60,7 @@ class Publisher:
         sqs: A boto3 SQS client.
         bus_name: The event bus.
         queue_url: The session-events queue.
+        source: What the publisher calls itself on the bus.
         pause: Waits the given number of seconds before another attempt.
     """
 
@@ -64,33 +68,46 @@ class Publisher:
     sqs: "SQSClient"
     bus_name: str
     queue_url: str
+    source: str = SOURCE
     pause: Callable[[float], None] = time.sleep
 
-    def publish(self, messages: Iterable[Message], *, on_published: Callable[[int], None] = lambda count: None) -> None:
+    def publish(
+        self,
+        messages: Iterable[MessageT],
+        *,
+        on_published: Callable[[int], None] = lambda count: None,
+        on_refused: Callable[[MessageT, str], None] | None = None,
+    ) -> None:
         """Publish every message.
 
         Args:
             messages: What to publish, in order.
             on_published: Called after each request with how many messages it took.
+            on_refused: Called with each message that was refused five times, and why; the others are published.
 
         Raises:
-            PublishError: Some were refused five times.
+            PublishError: Some were refused five times, and there is no `on_refused`.
         """
         for channel, batch in _batches(messages):
-            self._publish_batch(channel, batch)
-            on_published(len(batch))
+            refused = self._publish_batch(channel, batch)
+            for message, reason in refused:
+                if on_refused is None:
+                    raise PublishError(f"{channel} refused {len(refused)} of the messages {_ATTEMPTS} times: {reason}")
+                on_refused(message, reason)
+            on_published(len(batch) - len(refused))
 
-    def _publish_batch(self, channel: Channel, batch: Sequence[Message]) -> None:
+    def _publish_batch(self, channel: Channel, batch: Sequence[MessageT]) -> list[tuple[MessageT, str]]:
+        """Publish what fits one request; answer what is still refused after every attempt, and why."""
         put = self._put_events if channel is Channel.EVENTBRIDGE else self._send_messages
-        refusals: list[str] = []
+        refused: list[tuple[MessageT, str]] = []
         for attempt in range(_ATTEMPTS):
             if attempt:
                 self.pause(_FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
-            refused = put(batch)
+            refused = [(batch[index], reason) for index, reason in put(batch).items()]
             if not refused:
-                return
-            batch, refusals = [batch[index] for index in refused], sorted(set(refused.values()))
-        raise PublishError(f"{channel} refused {len(batch)} of the messages {_ATTEMPTS} times: {'; '.join(refusals)}")
+                break
+            batch = [message for message, _ in refused]
+        return refused
 
     def _put_events(self, batch: Sequence[Message]) -> dict[int, str]:
         """Answer what was refused: its position, and why."""
@@ -98,7 +115,7 @@ class Publisher:
             Entries=[
                 {
                     "EventBusName": self.bus_name,
-                    "Source": SOURCE,
+                    "Source": self.source,
                     "DetailType": message.detail_type,
                     "Detail": message.body,
                 }
@@ -123,9 +140,9 @@ class Publisher:
         }
 
 
-def _batches(messages: Iterable[Message]) -> Iterator[tuple[Channel, list[Message]]]:
+def _batches(messages: Iterable[MessageT]) -> Iterator[tuple[Channel, list[MessageT]]]:
     """Fill a request per channel, and answer each as it is full; the rest at the end."""
-    waiting: defaultdict[Channel, list[Message]] = defaultdict(list)
+    waiting: defaultdict[Channel, list[MessageT]] = defaultdict(list)
     for message in messages:
         waiting[message.channel].append(message)
         if len(waiting[message.channel]) == _ENTRIES_PER_REQUEST:

@@ -26,7 +26,7 @@ _MEANINGS = {
 
 def outcomes_table(counts: Counter[Outcome]) -> Table:
     """Show how often each outcome came; a message that is retried counts each time."""
-    table = _table("What became of the events")
+    table = plain_table("What became of the events")
     table.add_column("Outcome")
     table.add_column("Events", justify="right")
     table.add_column("Meaning")
@@ -37,7 +37,7 @@ def outcomes_table(counts: Counter[Outcome]) -> Table:
 
 def sessions_table(sessions: Sequence[Session], *, now: datetime) -> Table:
     """Show sessions, each customer's oldest first."""
-    table = _table("Sessions of some customers, each one's oldest first (times are UTC)")
+    table = plain_table("Sessions of some customers, each one's oldest first (times are UTC)")
     for heading in ("Customer", "Session", "Device", "Started", "State"):
         table.add_column(heading, overflow="fold")
     previous = None
@@ -48,7 +48,7 @@ def sessions_table(sessions: Sequence[Session], *, now: datetime) -> Table:
             Text(("└" if session.parent_session_id else "") + session.session_id),
             Text(session.device_id or ""),
             f"{session.started_at:%H:%M}" if session.started_at else "",
-            _state(session, now),
+            state_in_words(session, now),
         )
         previous = customer
     return table
@@ -56,7 +56,7 @@ def sessions_table(sessions: Sequence[Session], *, now: datetime) -> Table:
 
 def activities_table(activities: Iterable[CustomerActivity]) -> Table:
     """Show the read model of each customer."""
-    table = _table("Their projections, kept by the stream")
+    table = plain_table("Their projections, kept by the stream")
     table.add_column("Customer", overflow="fold")
     table.add_column("Last login")
     table.add_column("on session", overflow="fold")
@@ -73,7 +73,7 @@ def activities_table(activities: Iterable[CustomerActivity]) -> Table:
 
 def rejections_table(rejections: Sequence[Rejection]) -> Table:
     """Show what the rejected-events queue holds."""
-    table = _table(f"Rejected-events queue: {len(rejections)} that no retry can fix")
+    table = plain_table(f"Rejected-events queue: {len(rejections)} that no retry can fix")
     table.add_column("Event", overflow="fold")
     table.add_column("Reason", overflow="fold")
     for rejection in rejections:
@@ -83,7 +83,7 @@ def rejections_table(rejections: Sequence[Rejection]) -> Table:
 
 def dead_letters_table(dead_letters: Sequence[DeadLetter]) -> Table:
     """Show what the dead-letter queue holds."""
-    table = _table(f"Dead-letter queue: {len(dead_letters)} given up after every attempt")
+    table = plain_table(f"Dead-letter queue: {len(dead_letters)} given up after every attempt")
     table.add_column("Sent")
     table.add_column("Event, without its token", overflow="fold")
     for dead_letter in dead_letters:
@@ -91,15 +91,9 @@ def dead_letters_table(dead_letters: Sequence[DeadLetter]) -> Table:
     return table
 
 
-def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[str]) -> Table:
-    """Show what was compared and searched, and whether it holds.
-
-    Args:
-        audit: The comparison of the projections.
-        lost: How many published messages neither had an outcome nor are in the dead-letter queue.
-        places_with_tokens: Where a token was found.
-    """
-    table = _table("Verification: every projection against a recount of the session items")
+def audit_table(audit: Audit) -> Table:
+    """Show what was compared, and whether it holds."""
+    table = plain_table("Verification: every projection against a recount of the session items")
     table.add_column("Check")
     table.add_column("Result", justify="right")
     table.add_row("customers compared", f"{audit.customers:,}")
@@ -109,6 +103,18 @@ def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[
         table.add_row('projections that say "at least"', f"{audit.inexact:,}")
     table.add_row("items that break the schema", _none_is_good(len(audit.unreadable)))
     table.add_row("projections that are wrong", _none_is_good(len(audit.mismatches)))
+    return table
+
+
+def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[str]) -> Table:
+    """Show what an audit compared and what else was searched, and whether it holds.
+
+    Args:
+        audit: The comparison of the projections.
+        lost: How many published messages neither had an outcome nor are in the dead-letter queue.
+        places_with_tokens: Where a token was found.
+    """
+    table = audit_table(audit)
     table.add_row("published events that got lost", _none_is_good(lost))
     table.add_row("places with a token (tables, rejected events, log)", _none_is_good(len(places_with_tokens)))
     for place in places_with_tokens:
@@ -118,7 +124,7 @@ def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[
 
 def mismatches_table(audit: Audit, *, limit: int = 20) -> Table:
     """Show projections that are wrong, both sides."""
-    table = _table(f"Projections that are wrong ({min(limit, len(audit.mismatches))} of {len(audit.mismatches)})")
+    table = plain_table(f"Projections that are wrong ({min(limit, len(audit.mismatches))} of {len(audit.mismatches)})")
     for heading in ("Customer", "Problem", "Session items", "Projection"):
         table.add_column(heading, overflow="fold")
     for mismatch in audit.mismatches[:limit]:
@@ -130,7 +136,8 @@ def _none_is_good(count: int) -> Text:
     return Text(f"{count:,}", style="red" if count else "green")
 
 
-def _table(title: str) -> Table:
+def plain_table(title: str) -> Table:
+    """Start a table in the style of all of them: no frame, a rule below the headings."""
     return Table(
         title=title,
         title_justify="left",
@@ -145,7 +152,8 @@ def _clock(moment: datetime | None) -> str:
     return f"{moment:%m-%d %H:%M}" if moment else ""
 
 
-def _state(session: Session, now: datetime) -> Text:
+def state_in_words(session: Session, now: datetime) -> Text:
+    """Say whether a session is live, and if not, what ended it; a child needs its parent attached."""
     if session.session_state == CLOSING:
         return Text(f"ended ({session.end_reason})" if session.end_reason else "ended")
     if session.is_live(now):

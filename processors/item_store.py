@@ -124,42 +124,32 @@ class ItemStore:
             cause is logged. Trying again later is always safe.
         """
         settled: dict[Key, Result] = {}
-        pending = set(keys)
-        stored: dict[Key, Item | None] = dict.fromkeys(pending.intersection(presumed_absent))
-        unread = pending.difference(stored)
+        guesses = set(keys).intersection(presumed_absent)
+        stored: dict[Key, Item | None] = dict.fromkeys(sorted(guesses))
+        unread = set(keys) - guesses
+        is_contended = False
         for attempt in range(self._rounds):
-            if attempt:
+            if is_contended:
                 self._back_off(attempt)
             if time_left() <= 0:
-                logger.warning("out of time", extra={"table": self.table_name, "unsettled": len(pending)})
                 break
-            found, failed = self._read_known(unread)
-            stored |= found
-            pending -= failed
+            stored |= self._read_known(unread)
             decisions = decide(stored)
-            writes = []
-            for key, (new, result) in decisions.items():
-                if new is None:
-                    settled[key] = result
-                else:
-                    writes.append(Write(key, stored[key], new))
-            pending.difference_update(settled)
-            unread = set()
-            for write, error_code in self._write_all(writes):
+            settled |= {key: result for key, (new, result) in decisions.items() if new is None}
+            refused: dict[Key, str] = {}
+            for write, error_code in self._write_all(
+                [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
+            ):
                 if error_code is None:
                     settled[write.key] = decisions[write.key][1]
-                    pending.discard(write.key)
                 elif error_code in _RACE_CODES or error_code in _PASSING_CODES:
-                    unread.add(write.key)
-                else:
-                    pending.discard(write.key)
-            stored = {}
+                    refused[write.key] = error_code
+            # a guess that was wrong is no race: it is read and written at once
+            is_contended |= not (refused.keys() <= guesses and _RACE_CODES.issuperset(refused.values()))
+            guesses, stored, unread = set(), {}, set(refused)
             if not unread:
-                break
-        else:
-            logger.warning(
-                "gave up after lost races or throttling", extra={"table": self.table_name, "unsettled": len(pending)}
-            )
+                return settled
+        logger.warning("gave up", extra={"table": self.table_name, "unsettled": len(unread) + len(stored)})
         return settled
 
     def read(self, keys: Collection[Key]) -> dict[Key, Item]:
@@ -175,16 +165,15 @@ class ItemStore:
             items |= self._read_chunk(chunk)
         return items
 
-    def _read_known(self, keys: Collection[Key]) -> tuple[dict[Key, Item | None], set[Key]]:
+    def _read_known(self, keys: Collection[Key]) -> dict[Key, Item | None]:
+        """Read what can be read; what cannot is left out, and logged."""
         found: dict[Key, Item | None] = {}
-        failed: set[Key] = set()
         for chunk in _chunks(sorted(keys), READ_BATCH):
             try:
                 found |= dict.fromkeys(chunk) | self._read_chunk(chunk)
             except (ClientError, BotoCoreError, ThroughputError) as error:
                 _log_failure("BatchGetItem", self.table_name, len(chunk), error)
-                failed.update(chunk)
-        return found, failed
+        return found
 
     def _read_chunk(self, keys: Sequence[Key]) -> dict[Key, Item]:
         items: dict[Key, Item] = {}

@@ -14,14 +14,21 @@ _NAMES = "token|secret|passw|pwd|authorization|bearer|cookie|credential|assertio
 _SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
 _JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*")
 _SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-_HEADER = re.compile(r"((?:cookie|authorization)\s*:\s*)[^\s\"'\\][^\"\r\n]*", re.IGNORECASE)
+_HEADER = re.compile(r"((?:cookie|authorization)\s{0,50}:\s*)[^\s\"'\\][^\r\n]*", re.IGNORECASE)
+_REST_OF_NAME = r"""(?:[^"]{0,200}"|[^:=>,{}\[\]\n]{0,200}?)"""
+_VALUE = "|".join(
+    (
+        r"""\\*"(?:[^"\\]|\\.|"(?!\s{0,50}(?:[,}\]]|$)))*\\*"?""",  # up to a quote with which a member can end
+        r"""'(?:[^'\\]|\\.)*'?""",
+        r"""[\[{].*""",  # a list or an object: all that follows
+        r"""[^\s,;&}\]]+""",
+    )
+)
 _SECRET_MEMBER = re.compile(
-    rf"""((?:{_NAMES})"""
-    r"""(?:[^"]{0,200}"|[^:=>,{}\[\]\n]{0,200}?)\s{0,50}[:=>]\s*)"""  # the rest of the name, quoted or bare
-    r"""(?:\\*"(?:[^"\\]|\\.)*\\*"?|'(?:[^'\\]|\\.)*'?|[\[{].*|[^\s,;&}\]]+)""",  # of a list or an object: all that follows
+    rf"((?:{_NAMES}){_REST_OF_NAME}\s{{0,50}}[:=>]{{1,2}}\s*)(?:{_VALUE})",
     re.IGNORECASE | re.DOTALL,
 )
-_ESCAPED_ASCII = re.compile(r"\\+u00([2-7][0-9a-fA-F])")
+_ESCAPED_ASCII = re.compile(r"(?<!\\)\\+u00([2-7][0-9a-fA-F])")
 _LONG_RUN = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
 _MAX_DEPTH = 40
 

@@ -49,6 +49,8 @@ class MessageQueue:
             except (ClientError, BotoCoreError) as error:
                 failures |= dict.fromkeys(chunk, error_code(error))
             else:
+                sent = {int(entry["Id"]) for entry in response.get("Successful", ())}
+                failures |= dict.fromkeys(set(chunk) - sent, "NotSent")
                 failures |= {int(entry["Id"]): entry["Code"] for entry in response.get("Failed", ())}
         return failures
 

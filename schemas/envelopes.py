@@ -30,7 +30,7 @@ def read_body(body: object, *, sent_at: datetime | None) -> Event | None:
         raise RejectedEventError("the message has no body")
     content = load_json(body)
     if _is_notification(content):
-        content = load_json(content["Message"])
+        content = load_json(content["Message"], what="SNS notification's Message")
     if _is_eventbridge_event(content):
         return parse_event(content["detail"], sent_at=sent_at, envelope=content)
     return parse_event(content, sent_at=sent_at)

@@ -32,7 +32,12 @@ MAX_USER_AGENT = 256
 """A user agent is cut to this many characters, so that a session item stays below one write unit (1 KB)."""
 
 _LONE_SURROGATE = "holds half of a surrogate pair, which is no character"
-_NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+CONTROLS = r"[\x00-\x1f\x7f-\x9f]"
+"""What no text that is stored may hold: the C0 and C1 control characters."""
+
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+"""Pattern of a text without them, in the dialect of pydantic, where `$` is the very end."""
+
 _LATEST_OCCURRENCE = datetime(9000, 1, 1, tzinfo=UTC)
 """Leaves room for the longest lifetime that can be configured, ten digits of seconds."""
 
@@ -77,18 +82,33 @@ def _cut_user_agent(value: object) -> object:
     return "".join(c if c.isprintable() else " " for c in value[:MAX_USER_AGENT]) or None
 
 
-Time = Annotated[
-    datetime, BeforeValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"}, mode="validation")
-]
+TIME_SCHEMA = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?"
+    "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
+}
+ID_SCHEMA = {
+    "type": "string",
+    "minLength": 1,
+    "maxLength": 256,
+    "not": {"pattern": CONTROLS},
+    "anyOf": [{"not": {"pattern": r"[^\x00-\x7f]"}}, {"maxLength": MAX_ENCODED_ID_BYTES // len("%F0%9F%98%80")}],
+}
+
+Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(TIME_SCHEMA, mode="validation")]
 Id = Annotated[
-    str, StringConstraints(min_length=1, max_length=256, pattern=_NO_CONTROLS), AfterValidator(_fitting_a_key)
+    str,
+    StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROLS),
+    AfterValidator(_fitting_a_key),
+    WithJsonSchema(ID_SCHEMA, mode="validation"),
 ]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_NO_CONTROLS)]
+Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
 
 
 def _detail(max_length: int) -> Any:
     return Annotated[
-        Annotated[str, StringConstraints(max_length=max_length, pattern=_NO_CONTROLS)] | None,
+        Annotated[str, StringConstraints(max_length=max_length, pattern=NO_CONTROLS)] | None,
         BeforeValidator(_empty_as_absent),
     ]
 
@@ -109,11 +129,13 @@ class Client(BaseModel):
 class _Event(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
-    event_id: Id = Field(description="Unique per fact. An EventBridge event without it uses the envelope's `id`.")
+    event_id: Id = Field(
+        description="Unique per fact. In an EventBridge `detail` it may be left out: the event's `id` stands in."
+    )
     occurred_at: Annotated[Time, AfterValidator(_with_room_for_a_lifetime)] = Field(
         description="When it happened, with offset. Kept as UTC with milliseconds."
     )
-    source: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=_NO_CONTROLS)] | None = Field(
+    source: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROLS)] | None = Field(
         None, description="The identity system."
     )
 
@@ -122,10 +144,10 @@ class LoginEvent(_Event):
     """A customer logged in, or silently logged in again, on a session."""
 
     event_type: Literal["login"] = Field(
-        "login", description="May be left out where the EventBridge detail-type says it."
+        "login", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
-    customer_id: Id
-    session_id: Id
+    customer_id: Id = Field(description="Whose session.")
+    session_id: Id = Field(description="Which session; the id is never used again after a logout.")
     parent_session_id: Id | None = Field(None, description="Makes it a child session.")
     expires_at: Time | None = Field(
         None,
@@ -141,10 +163,10 @@ class LogoutEvent(_Event):
     """A session ended."""
 
     event_type: Literal["logout"] = Field(
-        "logout", description="May be left out where the EventBridge detail-type says it."
+        "logout", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
     customer_id: Id | None = Field(None, description="Without it the session is looked up, and must have logged in.")
-    session_id: Id
+    session_id: Id = Field(description="Which session, or child session.")
     parent_session_id: Id | None = Field(None, description="Names a child session directly.")
     reason: Label = Field("user", description="user, admin, timeout, security, parent, limit, revoked, or your own.")
 
@@ -153,9 +175,9 @@ class LogoutAllEvent(_Event):
     """Every session of a customer that began at or before `occurred_at` ends."""
 
     event_type: Literal["logout_all"] = Field(
-        "logout_all", description="May be left out where the EventBridge detail-type says it."
+        "logout_all", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
-    customer_id: Id
+    customer_id: Id = Field(description="Whose sessions.")
     except_session_id: Id | None = Field(None, description="Log out everywhere else.")
 
 

@@ -11,23 +11,29 @@ MAX_BODY_BYTES = 262_144
 _MAX_DIGITS = 400
 
 
-def load_json(text: str) -> Any:
+def load_json(text: str, *, what: str = "body") -> Any:
     """Read one JSON text.
+
+    Args:
+        text: The JSON text.
+        what: What the reason calls it.
 
     Raises:
         RejectedEventError: It is too large or no JSON, or has duplicate keys, NaN, infinities, numbers that overflow,
             or nesting deeper than the interpreter can follow. The reason shows no part of the text.
     """
     if len(text) > MAX_BODY_BYTES or (not text.isascii() and len(text.encode(errors="replace")) > MAX_BODY_BYTES):
-        raise RejectedEventError(f"the body is larger than {MAX_BODY_BYTES:,} bytes; send events one by one, and small")
+        raise RejectedEventError(
+            f"the {what} is larger than {MAX_BODY_BYTES:,} bytes; send events one by one, and small"
+        )
     if text.startswith("\ufeff"):
-        raise RejectedEventError("the body starts with a byte order mark; send UTF-8 without it")
+        raise RejectedEventError(f"the {what} starts with a byte order mark; send UTF-8 without it")
     try:
         return _DECODER.decode(text)
     except RecursionError:
         raise RejectedEventError("the JSON is nested too deeply; an event has two levels") from None
     except json.JSONDecodeError as error:
-        raise RejectedEventError(f"the body is no JSON: {error.msg} at character {error.pos}") from None
+        raise RejectedEventError(f"the {what} is no JSON: {error.msg} at character {error.pos}") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -75,4 +75,4 @@ def to_epoch_milliseconds(moment: datetime) -> int:
 
 def from_epoch_milliseconds(milliseconds: int) -> datetime:
     """Aware UTC of whole epoch milliseconds, of which there may be at most 14 digits."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)

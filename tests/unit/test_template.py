@@ -3,14 +3,17 @@
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from cfnlint.api import lint
+from samtranslator.yaml_helper import yaml_parse
 
+from ops.lambda_function import load_handler
 from ops.template import TEMPLATE_PATH, load_deployment, translate
 from processors.projections import CAPACITY
 from processors.settings import Settings
+from schemas.items import Session, write_item
 
 ALL_ON = {"EnableEventBridgeDirect": "true"}
 CONSUMER_VARIABLES = {
@@ -76,6 +79,38 @@ def test_every_handler_is_a_module_of_the_checkout() -> None:
         "processors.stream_projector.lambda_handler",
     }
     assert all(_module_file(module).is_file() for module in modules)
+
+
+def test_every_handler_can_be_imported() -> None:
+    for function in of_type("AWS::Lambda::Function").values():
+        assert callable(load_handler(function["Handler"]))
+
+
+def test_every_function_is_built_by_its_target_of_the_makefile() -> None:
+    source = yaml_parse(TEMPLATE_PATH.read_text())["Resources"]
+    functions = {name for name in source if source[name]["Type"] == "AWS::Serverless::Function"}
+
+    [targets] = [
+        line for line in (TEMPLATE_PATH.parent / "Makefile").read_text().splitlines() if line.startswith("build-")
+    ]
+
+    assert all(source[name].get("Metadata") == {"BuildMethod": "makefile"} for name in functions)
+    assert set(targets.rstrip(":").split()) == {f"build-{name}" for name in functions}
+
+
+def test_the_functions_together_are_told_all_that_the_settings_read_and_nothing_else() -> None:
+    class Environment(dict[str, str]):
+        read: ClassVar[set[str]] = set()
+
+        def get(self, name: str, default: Any = None) -> Any:
+            self.read.add(name)
+            return super().get(name, default)
+
+    given = [function["Environment"]["Variables"] for function in of_type("AWS::Lambda::Function").values()]
+
+    Settings.from_environment(Environment(), needs=())
+
+    assert Environment.read == set().union(*given)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +216,14 @@ def test_the_sessions_table_has_the_keys_index_ttl_stream_and_recovery_of_the_de
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_the_attribute_that_ttl_goes_by_is_the_one_that_sessions_carry() -> None:
+    session = Session(session_id="s", customer_id="c", session_state="active", ttl=1_800_000_000)
+
+    item = write_item(session)
+
+    assert item[properties("SessionsTable")["TimeToLiveSpecification"]["AttributeName"]] == {"N": "1800000000"}
 
 
 def test_the_projections_table_has_one_item_a_customer_and_recovery_but_no_index_and_no_stream() -> None:

@@ -1,0 +1,191 @@
+"""What the handlers call, recorded from their clients, is what their roles in template.yaml grant: no more, no less."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ops.template import translate
+from processors import eventbridge_consumer, runtime, sqs_consumer, stream_projector
+from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
+
+Grant = tuple[str, str]
+"""An IAM action, and the resource by its logical id: `("dynamodb:Query", "SessionsTable/index/GSI1_inverse")`."""
+
+OF_LAMBDA_ITSELF = {
+    "SqsConsumerRole": {
+        ("sqs:ReceiveMessage", "SessionEventsQueue"),
+        ("sqs:DeleteMessage", "SessionEventsQueue"),
+        ("sqs:GetQueueAttributes", "SessionEventsQueue"),
+        ("logs:CreateLogStream", "SqsConsumerLogGroup"),
+        ("logs:PutLogEvents", "SqsConsumerLogGroup"),
+    },
+    "StreamProjectorRole": {
+        ("dynamodb:DescribeStream", "SessionsTable/stream/*"),
+        ("dynamodb:GetRecords", "SessionsTable/stream/*"),
+        ("dynamodb:GetShardIterator", "SessionsTable/stream/*"),
+        ("dynamodb:ListStreams", "SessionsTable/stream/*"),
+        ("s3:PutObject", "FailedBatchesBucket/*"),
+        ("s3:ListBucket", "FailedBatchesBucket"),
+        ("logs:CreateLogStream", "StreamProjectorLogGroup"),
+        ("logs:PutLogEvents", "StreamProjectorLogGroup"),
+    },
+    "EventBridgeConsumerRole": {
+        ("sqs:SendMessage", "DirectDeadLetterQueue"),
+        ("logs:CreateLogStream", "EventBridgeConsumerLogGroup"),
+        ("logs:PutLogEvents", "EventBridgeConsumerLogGroup"),
+    },
+}
+"""Lambda polls, logs and gives up with the function's role; no handler makes these calls."""
+
+# IAM knows no action of these names. Source: DynamoDB Developer Guide, "IAM security policies with PartiQL for
+# DynamoDB"; SQS Developer Guide, "Amazon SQS API permissions".
+_STATEMENT = re.compile(r'(?P<verb>INSERT INTO|UPDATE) "(?P<table>[^"]+)"')
+_ACTION_OF_VERB = {"INSERT INTO": "dynamodb:PartiQLInsert", "UPDATE": "dynamodb:PartiQLUpdate"}
+_ACTION_OF_BATCH = {"SendMessageBatch": "sqs:SendMessage"}
+
+
+@dataclass
+class Calls:
+    """Every request of the handlers' clients: the permissions it takes, and the attributes of the keys it names."""
+
+    logical_ids: dict[str, str]
+    grants: set[Grant] = field(default_factory=set)
+    keys: dict[str, set[frozenset[str]]] = field(default_factory=dict)
+
+    def record(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        """A botocore event handler of `before-parameter-build`."""
+        service, operation = model.service_model.service_name, model.name
+        if operation == "BatchExecuteStatement":
+            for statement in params["Statements"]:
+                found = _STATEMENT.match(statement["Statement"])
+                assert found, statement["Statement"]
+                self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]]))
+            return
+        action = _ACTION_OF_BATCH.get(operation, f"{service}:{operation}")
+        for name in params.get("RequestItems") or [params.get("TableName") or params.get("QueueUrl")]:
+            index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+            self.grants.add((action, self.logical_ids[name] + index))
+            for key in params.get("RequestItems", {}).get(name, {}).get("Keys", ()):
+                self.keys.setdefault(self.logical_ids[name], set()).add(frozenset(key))
+
+
+@pytest.fixture
+def calls(backend: Backend) -> Iterator[Calls]:
+    logical_ids = {
+        backend.sessions_table: "SessionsTable",
+        backend.projections_table: "ProjectionsTable",
+        backend.events_queue: "SessionEventsQueue",
+        backend.rejected_queue: "RejectedEventsQueue",
+    }
+    calls = Calls(logical_ids)
+    hooks = [(runtime.client(service).meta.events, f"before-parameter-build.{service}") for service in SERVICES]
+    for events, name in hooks:
+        events.register(name, calls.record)
+    yield calls
+    for events, name in hooks:
+        events.unregister(name, calls.record)
+
+
+SERVICES = ("dynamodb", "sqs")
+
+
+def granted(role: str, *, batch_statements: bool) -> set[Grant]:
+    """What a role grants to the handler."""
+    [policy] = translate()["Resources"][role]["Properties"]["Policies"]
+    grants = {
+        (action, _logical_id(resource))
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in _list(_chosen(statement["Action"], batch_statements=batch_statements))
+        for resource in _list(statement["Resource"])
+    }
+    assert grants >= OF_LAMBDA_ITSELF[role]
+    return grants - OF_LAMBDA_ITSELF[role]
+
+
+def _chosen(value: Any, *, batch_statements: bool) -> Any:
+    match value:
+        case {"Fn::If": ["IsBatchStatements", yes, no]}:
+            return yes if batch_statements else no
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _logical_id(resource: Any) -> str:
+    match resource:
+        case {"Fn::GetAtt": [str(logical_id), "Arn"]}:
+            return logical_id
+        case {"Fn::Sub": str(text)}:
+            return re.sub(r"^\$\{(\w+)\.Arn\}", r"\1", text)
+    raise AssertionError(f"not an ARN of ours: {resource}")
+
+
+EVENTS: list[Any] = [
+    login("s1", minute=0),
+    login("s1", minute=5),  # an update of what is stored
+    login("child", parent_session_id="s1"),
+    logout("child"),  # names no parent: found through the index
+    logout("s1", None, minute=40),  # names no customer: found in its partition
+    logout_all("customer-2"),
+    {"event_type": "login"},  # rejected
+]
+"""Between them they take the consumers through every call they have."""
+
+
+def consume_queue() -> None:
+    for event in EVENTS:
+        assert sqs_consumer.lambda_handler({"Records": [sqs_record(event)]}, None) == {"batchItemFailures": []}
+
+
+def consume_bus() -> None:
+    for event in EVENTS:
+        detail = event if isinstance(event, dict) else event.model_dump(mode="json", exclude_none=True)
+        sent_at = at(60).isoformat()
+        envelope = {"id": "e", "source": "idp", "detail-type": "Login", "time": sent_at, "version": "0"}
+        if detail["event_type"] != "login":
+            envelope["detail-type"] = {"logout": "Logout", "logout_all": "LogoutAll"}[detail["event_type"]]
+        eventbridge_consumer.lambda_handler(envelope | {"detail": detail}, None)
+
+
+def project(backend: Backend) -> None:
+    backend.sessions.apply([logout("child"), logout("late"), login("s1"), login("s2", "customer-2")])
+    backend.sessions.apply([login("child", parent_session_id="s1"), logout("s1"), login("s3")])
+    records = backend.stream_records()
+    # In a second batch the stored projection knows of an end, so older live images are read again.
+    for batch in (records, records):
+        assert stream_projector.lambda_handler({"Records": batch}, None) == {"batchItemFailures": []}
+    backend.sessions.create_session(login("s4"))
+    stream_projector.lambda_handler({"Records": backend.stream_records()}, None)
+
+
+@pytest.mark.parametrize(
+    ("role", "scenario", "may_batch"),
+    [
+        ("SqsConsumerRole", lambda _: consume_queue(), True),
+        ("EventBridgeConsumerRole", lambda _: consume_bus(), False),
+        ("StreamProjectorRole", project, True),
+    ],
+    ids=["sqs-consumer", "eventbridge-consumer", "stream-projector"],
+)
+def test_a_role_grants_exactly_the_calls_its_function_makes(
+    backend: Backend, calls: Calls, role: str, scenario: Callable[[Backend], None], may_batch: bool
+) -> None:
+    scenario(backend)
+
+    assert calls.grants == granted(role, batch_statements=backend.batch_statements and may_batch)
+
+
+def test_keys_are_named_as_in_the_key_schemas_of_the_tables(backend: Backend, calls: Calls) -> None:
+    resources = translate()["Resources"]
+
+    project(backend)
+
+    assert calls.keys == {
+        table: {frozenset(key["AttributeName"] for key in resources[table]["Properties"]["KeySchema"])}
+        for table in ("SessionsTable", "ProjectionsTable")
+    }

@@ -1,0 +1,194 @@
+"""The sample Lambda events under awslambdaric, Lambda's own runtime client, with the template's environment."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from ops.engine import moto_process
+from ops.local_environment import aws_settings
+from ops.runtime_api import Answer, LambdaRuntime, RuntimeClientError
+from ops.samples import SAMPLES
+from ops.template import Deployment, load_deployment
+
+REGION = "eu-west-1"
+
+
+@dataclass
+class Deployed:
+    """The template's tables and queues on the embedded engine."""
+
+    deployment: Deployment
+    attributes: dict[tuple[str, str], Any]
+    endpoint: str
+    dynamodb: Any
+    sqs: Any
+
+    def environment(self, function: str, **overrides: str) -> dict[str, str]:
+        """What the function is told by the template and by Lambda, and nothing else."""
+        [resource] = [r for r in self.deployment.resources_of("AWS::Lambda::Function") if r.logical_id == function]
+        variables = self.deployment.properties_of(resource, self.attributes)["Environment"]["Variables"]
+        settings = aws_settings(region=REGION, endpoint=self.endpoint, dynamodb_endpoint=self.endpoint)
+        return {**settings, **variables, **overrides}
+
+    def ref(self, logical_id: str) -> str:
+        name: str = self.attributes[(logical_id, "Ref")]
+        return name
+
+    def items(self, logical_id: str) -> dict[str, dict[str, Any]]:
+        found = self.dynamodb.scan(TableName=self.ref(logical_id))["Items"]
+        return {item["PK"]["S"]: item for item in found}
+
+    def messages(self, logical_id: str) -> list[dict[str, Any]]:
+        found = self.sqs.receive_message(QueueUrl=self.ref(logical_id), MaxNumberOfMessages=10).get("Messages", [])
+        return [json.loads(message["Body"]) for message in found]
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with moto_process() as engine:
+        yield engine.endpoint
+
+
+@pytest.fixture
+def deployed(endpoint: str) -> Iterator[Deployed]:
+    """Fresh tables and queues; without PartiQL, which moto has not."""
+    parameters = {"EnableEventBridgeDirect": "true", "DynamoDbBatchStatements": "false"}
+    credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
+    config = Config(account_id_endpoint_mode="disabled")
+    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint, config=config, **credentials)
+    sqs = boto3.client("sqs", endpoint_url=endpoint, **credentials)
+    deployment = load_deployment(parameters=parameters)
+    attributes: dict[tuple[str, str], Any] = {}
+    for resource in deployment.resources_of("AWS::SQS::Queue"):
+        queue_url = sqs.create_queue(QueueName=resource.physical_name)["QueueUrl"]
+        attributes[(resource.logical_id, "Ref")] = queue_url
+    for resource in deployment.resources_of("AWS::DynamoDB::Table"):
+        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+        properties = {name: resource.properties[name] for name in kept if name in resource.properties}
+        dynamodb.create_table(TableName=resource.physical_name, **properties)
+        attributes[(resource.logical_id, "Ref")] = resource.physical_name
+    made = Deployed(deployment, attributes, endpoint, dynamodb, sqs)
+    yield made
+    for resource in deployment.resources_of("AWS::SQS::Queue"):
+        sqs.delete_queue(QueueUrl=made.ref(resource.logical_id))
+    for resource in deployment.resources_of("AWS::DynamoDB::Table"):
+        dynamodb.delete_table(TableName=resource.physical_name)
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / name).read_text())
+
+
+def function_of(event: dict[str, Any]) -> str | None:
+    """The function that takes a sample; None for one that is no Lambda event."""
+    if "detail-type" in event:
+        return "EventBridgeConsumerFunction"
+    sources = {record["eventSource"] for record in event.get("Records", ())}
+    functions = {"aws:sqs": "SqsConsumerFunction", "aws:dynamodb": "StreamProjectorFunction"}
+    return functions[sources.pop()] if sources else None
+
+
+LAMBDA_EVENTS = sorted(path.name for path in SAMPLES.glob("*.json") if function_of(sample(path.name)))
+
+
+def invoke(deployed: Deployed, event: Any, function: str, **overrides: str) -> tuple[Answer, str]:
+    [handler] = [
+        resource.properties["Handler"]
+        for resource in deployed.deployment.resources_of("AWS::Lambda::Function")
+        if resource.logical_id == function
+    ]
+    with LambdaRuntime(handler, environment=deployed.environment(function, **overrides)) as runtime:
+        return runtime.invoke(event), runtime.output
+
+
+@pytest.mark.parametrize("name", LAMBDA_EVENTS)
+def test_a_sample_is_answered_as_the_handlers_contract_says_and_no_token_is_logged(
+    deployed: Deployed, name: str
+) -> None:
+    function = function_of(sample(name)) or ""
+
+    answer, output = invoke(deployed, sample(name), function)
+
+    assert answer == Answer("applied" if function.startswith("EventBridge") else {"batchItemFailures": []}, False)
+    assert "example-token" not in output
+    written = "ProjectionsTable" if function == "StreamProjectorFunction" else "SessionsTable"
+    assert deployed.items(written)
+
+
+def test_samples_of_every_function_are_here(deployed: Deployed) -> None:
+    functions = {resource.logical_id for resource in deployed.deployment.resources_of("AWS::Lambda::Function")}
+
+    assert {function_of(sample(name)) for name in LAMBDA_EVENTS} == functions
+
+
+def test_the_mixed_batch_leaves_its_malformed_events_in_the_rejected_queue(deployed: Deployed) -> None:
+    answer, output = invoke(deployed, sample("sqs-mixed-batch.json"), "SqsConsumerFunction")
+
+    assert answer.payload == {"batchItemFailures": []}
+    assert len(deployed.messages("RejectedEventsQueue")) == 3
+    counted = [line for line in map(json.loads, output.splitlines()) if "_aws" in line]
+    assert [(line["applied"], line["rejected"]) for line in counted] == [([2.0], [3.0])]
+
+
+def test_what_cannot_be_written_is_a_partial_failure_that_names_its_message(deployed: Deployed) -> None:
+    event = sample("sqs-login.json")
+
+    answer, _ = invoke(deployed, event, "SqsConsumerFunction", SESSIONS_TABLE="no-such-table")
+
+    failed = [{"itemIdentifier": record["messageId"]} for record in event["Records"]]
+    assert answer == Answer({"batchItemFailures": failed}, is_error=False)
+
+
+def test_an_event_to_be_retried_fails_the_invocation_in_lambdas_shape(deployed: Deployed) -> None:
+    event = sample("eventbridge-login.json")
+
+    answer, output = invoke(deployed, event, "EventBridgeConsumerFunction", SESSIONS_TABLE="no-such-table")
+
+    assert answer.is_error
+    assert answer.payload.keys() == {"errorMessage", "errorType", "requestId", "stackTrace"}
+    assert answer.payload["errorType"] == "RetryLaterError"
+    assert "example-token" not in json.dumps(answer.payload) + output
+
+
+def test_a_missing_variable_fails_the_invocation_and_names_the_variable(deployed: Deployed) -> None:
+    answer, _ = invoke(deployed, sample("sqs-login.json"), "SqsConsumerFunction", REJECTED_EVENTS_QUEUE_URL="")
+
+    assert answer.is_error
+    assert answer.payload["errorType"] == "SettingsError"
+    assert "REJECTED_EVENTS_QUEUE_URL" in answer.payload["errorMessage"]
+
+
+def test_one_process_serves_one_invocation_after_another(deployed: Deployed) -> None:
+    environment = deployed.environment("EventBridgeConsumerFunction")
+    event = sample("eventbridge-login.json")
+
+    with LambdaRuntime("processors.eventbridge_consumer.lambda_handler", environment=environment) as runtime:
+        answers = [runtime.invoke(event).payload for _ in range(2)]
+
+    assert answers == ["applied", "duplicate"]
+
+
+def test_a_handler_that_cannot_be_imported_is_an_error_that_says_why() -> None:
+    message = r"cannot start processors\.nowhere\.lambda_handler: Runtime\.ImportModuleError"
+
+    with (
+        pytest.raises(RuntimeClientError, match=message),
+        LambdaRuntime("processors.nowhere.lambda_handler", environment={}),
+    ):
+        pass
+
+
+def test_a_handler_that_never_answers_is_an_error_after_its_timeout(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text("import threading\ndef handler(event, context): threading.Event().wait()\n")
+
+    with (
+        LambdaRuntime("slow.handler", environment={}, task_root=tmp_path) as runtime,
+        pytest.raises(RuntimeClientError, match=r"slow\.handler did not answer within"),
+    ):
+        runtime.invoke({}, timeout_seconds=0.05)

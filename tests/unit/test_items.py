@@ -1,0 +1,303 @@
+"""Items of the sessions table: written and read without loss, and read as the original schema has them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import MalformedItemError
+from schemas.items import ACTIVE, CLOSING, Revocation, Session, key_of, read_item, with_parent, write_item
+from schemas.keys import Key, child_session_key, revocation_key, session_key
+from schemas.times import to_milliseconds
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20) | st.text("#%23cé|", min_size=1)
+TEXTS = st.none() | IDS
+MOMENTS = st.datetimes(timezones=st.just(UTC)).map(to_milliseconds)
+SECONDS = st.datetimes(timezones=st.just(UTC)).map(lambda moment: moment.replace(microsecond=0))
+
+SESSIONS = st.builds(
+    Session,
+    session_id=IDS,
+    customer_id=IDS,
+    parent_session_id=TEXTS,
+    session_state=st.sampled_from([ACTIVE, CLOSING]),
+    started_at=MOMENTS,
+    last_login_time=MOMENTS,
+    expires_at=st.none() | SECONDS,
+    ended_at=st.none() | MOMENTS,
+    ended_event_id=TEXTS,
+    end_reason=TEXTS,
+    access_token_sha256=TEXTS,
+    client_ip=TEXTS,
+    user_agent=TEXTS,
+    device_id=TEXTS,
+    country=TEXTS,
+    source=TEXTS,
+    last_login_event_id=TEXTS,
+    ttl=st.none() | st.integers(0, 10**12),
+)
+TOMBSTONES = SESSIONS.map(
+    lambda session: replace(session, session_state=CLOSING, started_at=None, last_login_time=None)
+)
+REVOCATIONS = st.builds(
+    Revocation,
+    customer_id=IDS,
+    revoked_at=MOMENTS,
+    except_session_id=TEXTS,
+    other_revoked_at=st.none() | MOMENTS,
+    other_except_session_id=TEXTS,
+    ttl=st.none() | st.integers(0, 10**12),
+)
+
+
+def original(pk: str, sk: str, **texts: str) -> dict[str, dict[str, str]]:
+    return {name: {"S": text} for name, text in {"PK": pk, "SK": sk, **texts}.items()}
+
+
+@settings(max_examples=150, deadline=None)
+@given(SESSIONS | TOMBSTONES | REVOCATIONS, st.integers(1, 10**9))
+def test_what_is_written_is_read_back(value: Session | Revocation, version: int) -> None:
+    item = write_item(value)
+
+    assert read_item(item) == value
+    assert read_item(item | {"version": {"N": str(version)}}) == replace(value, version=version)
+    assert key_of(item) == value.key
+
+
+@settings(max_examples=100, deadline=None)
+@given(SESSIONS | REVOCATIONS)
+def test_an_item_holds_nothing_empty_and_no_version_of_its_own(value: Session | Revocation) -> None:
+    item = write_item(replace(value, version=7))
+
+    assert "version" not in item
+    assert all(next(iter(attribute.values())) != "" for attribute in item.values())
+
+
+def test_the_attributes_are_those_of_the_contract() -> None:
+    session = Session(
+        session_id="session#1",
+        customer_id="customer-1",
+        session_state=CLOSING,
+        started_at=NOW,
+        last_login_time=NOW,
+        expires_at=NOW,
+        ended_at=NOW,
+        ended_event_id="logout-1",
+        end_reason="user",
+        access_token_sha256="ab",
+        client_ip="192.0.2.1",
+        user_agent="Example/1",
+        device_id="laptop-1",
+        country="DE",
+        source="auth.example.com",
+        last_login_event_id="login-1",
+        ttl=1772366400,
+    )
+
+    item = write_item(session)
+
+    assert item == {
+        "PK": {"S": "suuid#session%231"},
+        "SK": {"S": "c#customer-1"},
+        "session_id": {"S": "session#1"},
+        "customer_id": {"S": "customer-1"},
+        "session_state": {"S": "closing"},
+        "started_at": {"S": "2026-03-01T12:00:00.000Z"},
+        "last_login_time": {"S": "2026-03-01T12:00:00.000Z"},
+        "expires_at": {"N": "1772366400"},
+        "ended_at": {"S": "2026-03-01T12:00:00.000Z"},
+        "ended_event_id": {"S": "logout-1"},
+        "end_reason": {"S": "user"},
+        "access_token_sha256": {"S": "ab"},
+        "client_ip": {"S": "192.0.2.1"},
+        "user_agent": {"S": "Example/1"},
+        "device_id": {"S": "laptop-1"},
+        "country": {"S": "DE"},
+        "source": {"S": "auth.example.com"},
+        "last_login_event_id": {"S": "login-1"},
+        "ttl": {"N": "1772366400"},
+    }
+
+
+def test_a_session_of_the_original_schema_is_read() -> None:
+    item = original(
+        "suuid#c7a1",
+        "c#ABC",
+        last_login_time="2023-05-12T11:30:00",
+        session_state="active",
+        access_token="d23",
+    )
+
+    session = read_item(item)
+
+    assert session == Session(
+        session_id="c7a1",
+        customer_id="ABC",
+        started_at=datetime(2023, 5, 12, 11, 30, tzinfo=UTC),
+        last_login_time=datetime(2023, 5, 12, 11, 30, tzinfo=UTC),
+    )
+    assert "d23" not in repr(session)
+
+
+def test_a_session_of_the_original_schema_never_runs_out() -> None:
+    session = read_item(original("suuid#c7a1", "c#ABC", last_login_time="2023-05-12T11:30:00", session_state="active"))
+
+    assert isinstance(session, Session)
+    assert session.is_live(NOW + timedelta(days=10_000))
+
+
+def test_a_closing_session_of_the_original_schema_is_over() -> None:
+    session = read_item(original("suuid#c7a1", "c#ABC", last_login_time="2023-05-12T11:30:00", session_state="closing"))
+
+    assert isinstance(session, Session)
+    assert not session.is_live(NOW)
+
+
+def test_a_child_session_of_the_original_schema_has_neither_customer_nor_times() -> None:
+    child = read_item(original("suuid#c7a1", "child#suuid#e5f", session_state="active", access_token="lko"))
+
+    assert child == Session(session_id="e5f", customer_id=None, parent_session_id="c7a1")
+    assert child is not None
+    assert child.key == Key("suuid#c7a1", "child#suuid#e5f")
+    assert isinstance(child, Session)
+    assert child.is_live(NOW)
+
+
+def test_a_child_of_the_original_schema_takes_the_customer_of_the_only_parent() -> None:
+    child = Session(session_id="e5f", customer_id=None, parent_session_id="c7a1")
+    parent = Session(session_id="c7a1", customer_id="ABC", session_state=CLOSING)
+
+    attached = with_parent(child, {"ABC": parent})
+
+    assert attached.customer_id == "ABC"
+    assert not attached.is_live(NOW)
+
+
+def test_a_child_without_customer_takes_none_of_two_parents() -> None:
+    child = Session(session_id="e5f", customer_id=None, parent_session_id="c7a1")
+    parents = {name: Session(session_id="c7a1", customer_id=name) for name in ("ABC", "XYZ")}
+
+    assert with_parent(child, parents) == child
+
+
+def test_a_child_has_the_parent_of_its_own_customer() -> None:
+    child = Session(session_id="e5f", customer_id="XYZ", parent_session_id="c7a1")
+    parents = {name: Session(session_id="c7a1", customer_id=name) for name in ("ABC", "XYZ")}
+
+    assert with_parent(child, parents).parent is parents["XYZ"]
+    assert with_parent(child, {"ABC": parents["ABC"]}).parent is None
+
+
+@pytest.mark.parametrize(
+    ("session", "is_live"),
+    [
+        (Session(session_id="s", customer_id="c", version=1, last_login_time=NOW, expires_at=NOW), False),
+        (
+            Session(
+                session_id="s", customer_id="c", version=1, last_login_time=NOW, expires_at=NOW + timedelta(seconds=1)
+            ),
+            True,
+        ),
+        (Session(session_id="s", customer_id="c", version=1, expires_at=NOW + timedelta(seconds=1)), False),
+        (Session(session_id="s", customer_id="c", version=1, last_login_time=NOW, session_state=CLOSING), False),
+    ],
+    ids=["at its expiry", "a second before", "without login", "ended"],
+)
+def test_live_means_logged_in_not_ended_and_not_run_out(session: Session, is_live: bool) -> None:
+    assert session.is_live(NOW) is is_live
+
+
+def test_a_top_level_session_without_customer_has_no_key() -> None:
+    with pytest.raises(ValueError, match="belongs to a customer"):
+        _ = Session(session_id="s", customer_id=None).key
+
+
+@pytest.mark.parametrize(
+    ("pk", "sk"),
+    [
+        ("suuid#s", "profile#1"),
+        ("order#1", "c#1"),
+        ("order#1", "revoked#c#1"),
+        ("suuid#s", "revoked#c#1"),
+        ("c#1", "c#1"),
+        ("c#1", "child#suuid#s"),
+        ("", ""),
+    ],
+)
+def test_an_item_of_others_is_let_be_whatever_it_holds(pk: str, sk: str) -> None:
+    assert read_item(original(pk, sk, last_login_time="soon", revoked_at="never")) is None
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"last_login_time": {"S": "soon"}},
+        {"last_login_time": {"S": "9999-12-31T23:59:59-12:00"}},
+        {"last_login_time": {"N": "1772366400"}},
+        {"expires_at": {"S": "1772366400"}},
+        {"expires_at": {"N": "1e99"}},
+        {"expires_at": {"N": "9" * 20}},
+        {"version": {"N": "one"}},
+        {"ttl": {}},
+        {"started_at": {"S": None}},
+        {"session_state": None},
+        {"session_state": "active"},
+    ],
+    ids=repr,
+)
+def test_a_broken_attribute_is_told_with_the_key_of_the_item(attributes: dict[str, Any]) -> None:
+    item = original("suuid#s", "c#c") | attributes
+
+    if attributes == {"session_state": None}:
+        assert isinstance(read_item(item), Session)
+    else:
+        with pytest.raises(MalformedItemError, match="item suuid#s / c#c breaks the schema"):
+            read_item(item)
+
+
+def test_a_revocation_without_time_is_malformed() -> None:
+    with pytest.raises(MalformedItemError, match="revoked#c#c"):
+        read_item(original("c#c", "revoked#c#c", customer_id="c"))
+
+
+@pytest.mark.parametrize(
+    "attributes", [{}, {"PK": {"S": "x"}}, {"PK": {"N": "1"}, "SK": {"S": "x"}}, {"PK": "x", "SK": "y"}, None, [], "x"]
+)
+def test_an_item_without_keys_is_malformed(attributes: Any) -> None:
+    with pytest.raises(MalformedItemError, match="PK and SK"):
+        read_item(attributes)
+
+
+@pytest.mark.parametrize(
+    ("session_id", "started_at", "is_covered"),
+    [
+        ("other", NOW, True),
+        ("other", NOW + timedelta(milliseconds=1), False),
+        ("spared", NOW, False),
+        ("spared", NOW - timedelta(hours=1), True),
+    ],
+)
+def test_a_revocation_covers_what_began_before_it_and_is_not_spared(
+    session_id: str, started_at: datetime, is_covered: bool
+) -> None:
+    revocation = Revocation(
+        customer_id="c", revoked_at=NOW, except_session_id="spared", other_revoked_at=NOW - timedelta(hours=1)
+    )
+
+    assert revocation.covers(session_id, started_at) is is_covered
+
+
+@settings(max_examples=100, deadline=None)
+@given(IDS, IDS, IDS)
+def test_the_key_of_an_item_is_the_key_of_what_it_says(session_id: str, customer_id: str, parent_id: str) -> None:
+    session = Session(session_id=session_id, customer_id=customer_id)
+    child = replace(session, parent_session_id=parent_id)
+
+    assert session.key == session_key(session_id, customer_id)
+    assert child.key == child_session_key(parent_id, session_id)
+    assert Revocation(customer_id=customer_id, revoked_at=NOW).key == revocation_key(customer_id)

@@ -1,0 +1,114 @@
+"""Imports go one way: handlers, tables, core, schemas. Read from the source, so that nothing has to be imported."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = ("processors", "schemas", "ops")
+PURE = {f"processors.{name}" for name in ("sessions", "projections", "batches", "masking", "rejections", "commands")}
+TABLES = {"processors.session_table", "processors.projection_table", "processors.item_store"}
+IMPURE = {"boto3", "botocore", "logging", "os", "time", "random", "secrets", "uuid", "threading", "socket"}
+CLOCKS = {"now", "utcnow", "today"}
+
+
+def modules(package: str) -> dict[str, ast.Module]:
+    return {
+        ".".join((*path.relative_to(ROOT).parent.parts, path.stem)): ast.parse(path.read_text(encoding="utf-8"))
+        for path in sorted((ROOT / package).rglob("*.py"))
+    }
+
+
+PROCESSORS = modules("processors")
+SCHEMAS = modules("schemas")
+HANDLERS = {
+    name
+    for name, tree in PROCESSORS.items()
+    if any(isinstance(node, ast.FunctionDef) and node.name == "lambda_handler" for node in tree.body)
+}
+
+
+def imports(tree: ast.Module) -> set[str]:
+    """Every module imported anywhere, in functions and for type checking too, by its full name."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "a relative import"
+            is_package = (ROOT / str(node.module).replace(".", "/")).is_dir()
+            names |= {f"{node.module}.{alias.name}" if is_package else str(node.module) for alias in node.names}
+    return names
+
+
+def ours(tree: ast.Module) -> set[str]:
+    return {name for name in imports(tree) if name.split(".")[0] in OURS}
+
+
+def is_schema(name: str) -> bool:
+    return name.startswith("schemas.")
+
+
+def test_the_layers_exist() -> None:
+    assert len(HANDLERS) == 3
+    assert set(PROCESSORS) >= PURE | TABLES
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_schemas_import_nothing_of_ours_but_schemas(name: str) -> None:
+    assert {found for found in ours(SCHEMAS[name]) if not is_schema(found)} == set()
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_processors_never_import_ops(name: str) -> None:
+    assert {found for found in ours(PROCESSORS[name]) if found.startswith("ops")} == set()
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_the_core_imports_only_core_and_schemas(name: str) -> None:
+    assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= PURE
+
+
+@pytest.mark.parametrize("name", sorted(PURE | set(SCHEMAS)))
+def test_the_core_has_no_clock_environment_network_log_or_chance(name: str) -> None:
+    tree = (PROCESSORS | SCHEMAS)[name]
+
+    clocks = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in CLOCKS}
+
+    assert {found.split(".")[0] for found in imports(tree)} & IMPURE == set()
+    assert clocks == set()
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_tables_import_no_layer_above(name: str) -> None:
+    allowed = PURE | TABLES | {"processors.clock"}
+
+    assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= allowed
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_nothing_imports_a_handler(name: str) -> None:
+    assert ours(PROCESSORS[name]) & HANDLERS == set()
+
+
+def test_no_module_of_processors_imports_itself_over_others() -> None:
+    reached = {name: ours(tree) & set(PROCESSORS) for name, tree in PROCESSORS.items()}
+    for _ in PROCESSORS:
+        reached = {name: found.union(*(reached[other] for other in found)) for name, found in reached.items()}
+
+    assert {name for name, found in reached.items() if name in found} == set()
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
+    outside_functions = [
+        node
+        for statement in PROCESSORS[name].body
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef)
+        for node in ast.walk(statement)
+    ]
+
+    used = {ast.unparse(node) for node in outside_functions if isinstance(node, ast.Attribute)}
+
+    assert used & {"os.environ", "os.getenv", "boto3.client", "boto3.resource", "boto3.session"} == set()

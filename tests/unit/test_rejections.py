@@ -1,0 +1,100 @@
+"""What lands in the rejected-events queue: small enough, readable, without a token."""
+
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.masking import mask_secrets
+from processors.message_queue import MAX_MESSAGE_BYTES
+from processors.rejections import MAX_REJECTION_BYTES, rejection
+from schemas.errors import RejectedEventError
+
+NOW = datetime(2026, 3, 1, 10, 20, 30, 123000, tzinfo=UTC)
+TOKEN = "Zq7Xw9-Kp3Vt5_Ym"
+
+
+def written(body: str, *, event_id: str | None = "login-1", message_id: str = "m-1") -> tuple[str, dict[str, Any]]:
+    error = RejectedEventError("session_id is missing", event_id=event_id)
+    text = rejection(error, message_id=message_id, body=body, now=NOW)
+    return text, json.loads(text)
+
+
+def test_a_rejection_says_what_why_and_when() -> None:
+    body = json.dumps({"event_id": "login-1", "access_token": TOKEN})
+
+    text, fields = written(body)
+
+    assert TOKEN not in text
+    assert fields == {
+        "reason": "session_id is missing",
+        "event_id": "login-1",
+        "message_id": "m-1",
+        "rejected_at": "2026-03-01T10:20:30.123Z",
+        "body_sha256": sha256(body.encode()).hexdigest(),
+        "body": '{"event_id": "login-1", "access_token": "***"}',
+        "body_cut": False,
+    }
+
+
+def test_an_event_without_readable_id_has_none() -> None:
+    _, fields = written("{", event_id=None)
+
+    assert fields["event_id"] is None
+
+
+@pytest.mark.parametrize("filler", ["a", "é", "😀", "\\", '"', "\n", "\0", "\ud800", "a b "], ids=ascii)
+@pytest.mark.parametrize("size", [MAX_REJECTION_BYTES - 1000, 300_000, 1_000_000])
+def test_a_large_body_is_cut_to_fit_and_says_so(filler: str, size: int) -> None:
+    body = f"x {filler * (size // len(filler))}"
+
+    text, fields = written(body)
+
+    assert text.isascii()
+    assert len(text) <= MAX_REJECTION_BYTES
+    assert fields["body"].startswith("x")
+    assert fields["body_cut"] == (len(body) > MAX_REJECTION_BYTES or fields["body"] != mask_secrets(body))
+    assert fields["body_sha256"] == sha256(body.encode(errors="surrogatepass")).hexdigest()
+
+
+@pytest.mark.parametrize("characters_before_the_cut", [0, 8, 16, 20, 24, 40])
+def test_a_token_is_masked_before_the_body_is_cut(characters_before_the_cut: int) -> None:
+    kept = MAX_REJECTION_BYTES // 2
+    before = "x " * ((kept - characters_before_the_cut) // 2)
+    body = f'{before}"access_token": "{TOKEN}", {"x " * (MAX_REJECTION_BYTES // 3)}'
+
+    text, fields = written(body)
+
+    assert fields["body_cut"]
+    assert len(fields["body"]) > kept - 100
+    assert TOKEN[:5] not in text
+
+
+def test_ids_that_somebody_made_large_are_cut() -> None:
+    text, fields = written("{}", event_id="\0" * 1_000_000, message_id="\0" * 1_000_000)
+
+    assert len(text) <= MAX_REJECTION_BYTES
+    assert len(fields["event_id"]) == len(fields["message_id"]) == 256
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.text(st.characters(), max_size=50),
+    st.integers(0, 20_000),
+    st.none() | st.text(st.characters(), max_size=300),
+    st.text(st.characters(), max_size=300),
+)
+def test_any_rejection_fits_the_queue_and_is_ascii_json(
+    unit: str, times: int, event_id: str | None, message_id: str
+) -> None:
+    body = unit * times if len(unit) * times < 400_000 else unit
+
+    text, fields = written(body, event_id=event_id, message_id=message_id)
+
+    assert text.isascii()
+    assert len(text) <= MAX_REJECTION_BYTES <= MAX_MESSAGE_BYTES
+    assert fields["reason"] == "session_id is missing"

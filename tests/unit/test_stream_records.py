@@ -1,0 +1,113 @@
+"""Records of the table's stream: typed before and after."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.errors import MalformedItemError
+from schemas.items import CLOSING, Session, write_item
+from schemas.stream import read_record, sequence_number_of
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+NUMBER = "111" + "0" * 37
+LIVE = Session(session_id="s", customer_id="c", started_at=NOW, last_login_time=NOW, expires_at=NOW)
+ENDED = Session(session_id="s", customer_id="c", session_state=CLOSING, ended_at=NOW)
+
+
+def record(event_name: str = "MODIFY", **changes: Any) -> dict[str, Any]:
+    change = {
+        "ApproximateCreationDateTime": 1772366400,
+        "SequenceNumber": NUMBER,
+        "OldImage": write_item(LIVE),
+        "NewImage": write_item(ENDED),
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    } | changes
+    return {"eventName": event_name, "dynamodb": {key: value for key, value in change.items() if value is not None}}
+
+
+def test_a_change_is_read_with_what_was_before_and_after() -> None:
+    change = read_record(record())
+
+    assert (change.event_name, change.sequence_number, change.created_at) == ("MODIFY", NUMBER, 1772366400)
+    assert change.before == LIVE
+    assert change.after == ENDED
+
+
+def test_an_insert_has_nothing_before_and_a_removal_nothing_after() -> None:
+    insert = read_record(record("INSERT", OldImage=None))
+    removal = read_record(record("REMOVE", NewImage=None))
+
+    assert insert.before is None
+    assert removal.after is None
+
+
+def test_an_item_of_others_has_neither() -> None:
+    image = {"PK": {"S": "order#1"}, "SK": {"S": "x"}}
+
+    change = read_record(record(OldImage=image, NewImage=image))
+
+    assert change.before is None
+    assert change.after is None
+
+
+@pytest.mark.parametrize(("created", "expected"), [(None, 0), (0, 0), (1772366400.75, 1772366400.75)])
+def test_a_time_of_creation_may_be_missing_or_have_fractions(created: float | None, expected: float) -> None:
+    assert read_record(record(ApproximateCreationDateTime=created)).created_at == expected
+
+
+def test_a_broken_old_image_fails_only_whoever_looks_at_it() -> None:
+    change = read_record(record(OldImage={"PK": {"S": "suuid#s"}, "SK": {"S": "c#c"}, "ttl": {"N": "x"}}))
+
+    assert change.after == ENDED
+    with pytest.raises(MalformedItemError):
+        _ = change.before
+
+
+@pytest.mark.parametrize("number", [None, "", "12a", "-1", "1.5", " 1", "١٢", 12, True])
+def test_a_record_without_proper_sequence_number_is_malformed_and_has_none(number: object) -> None:
+    raw = record(SequenceNumber=number)
+
+    assert sequence_number_of(raw) == ""
+    with pytest.raises(MalformedItemError, match="without sequence number"):
+        read_record(raw)
+
+
+def test_the_sequence_number_of_a_malformed_record_is_still_read() -> None:
+    raw = record(NewImage={"PK": {"S": "suuid#s"}})
+
+    assert sequence_number_of(raw) == NUMBER
+    with pytest.raises(MalformedItemError):
+        read_record(raw)
+
+
+@pytest.mark.parametrize("raw", [None, [], "x", 5, {}, {"dynamodb": None}, {"dynamodb": []}, {"eventName": "INSERT"}])
+def test_what_is_no_stream_record_is_malformed(raw: object) -> None:
+    assert sequence_number_of(raw) == ""
+    with pytest.raises(MalformedItemError, match="not a DynamoDB stream record"):
+        read_record(raw)
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["S", "N", "PK", "SK", "ttl"]), inner),
+    max_leaves=6,
+)
+FIELDS = ["ApproximateCreationDateTime", "SequenceNumber", "OldImage", "NewImage"]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), ANY),
+    st.dictionaries(st.sampled_from(["ttl", "version", "PK", "started_at", "session_state"]), ANY),
+)
+def test_any_record_is_read_or_malformed_and_nothing_else(changes: dict[str, Any], attributes: dict[str, Any]) -> None:
+    for raw in (record(**changes), record(NewImage=write_item(LIVE) | attributes)):
+        try:
+            change = read_record(raw)
+        except MalformedItemError as error:
+            assert str(error)  # noqa: PT017 # whether it is raised is the input's choice
+        else:
+            assert change.sequence_number

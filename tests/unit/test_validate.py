@@ -1,0 +1,90 @@
+"""Mistakes in the `Events:` of SAM functions: found in what is deployed, though linters of the source miss them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from cfnlint.api import lint
+
+from ops.template import TEMPLATE_PATH
+from ops.validate import findings
+
+_RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"
+_WINDOW = f"MaximumBatchingWindowInSeconds: 1\n            {_RESPONSES}"
+
+PLANTED = {
+    "a misspelt property": (
+        "BisectBatchOnFunctionError: true",
+        "BisectBatchOnError: true",
+        "property BisectBatchOnError not defined",
+    ),
+    "text for a number": ("BatchSize: 100", "BatchSize: a hundred", "Type of property 'BatchSize' is invalid"),
+    "a response type that does not exist": (
+        _RESPONSES,
+        _RESPONSES.replace("Failures", "Failure"),
+        "E3030 .*'ReportBatchItemFailure' is not one of",
+    ),
+    "a filter that is not JSON": (
+        """'{"eventName": ["INSERT", "MODIFY"]}'""",
+        "'{eventName: [INSERT, MODIFY]}'",
+        r"SessionsStream.FilterCriteria.Filters\[0\]: filter pattern",
+    ),
+    "a queue's URL for its ARN": (
+        "Queue: !GetAtt SessionEventsQueue.Arn",
+        "Queue: !Ref SessionEventsQueue",
+        "SqsConsumerFunctionSessionEvents: the event source is to be a queue's Arn",
+    ),
+    "a table's ARN for its stream's": (
+        "Stream: !GetAtt SessionsTable.StreamArn",
+        "Stream: !GetAtt SessionsTable.Arn",
+        "StreamProjectorFunctionSessionsStream: the event source is to be .* a table's StreamArn",
+    ),
+    "a filter for one value without its list": (
+        """'{"eventName": ["INSERT", "MODIFY"]}'""",
+        """'{"eventName": "INSERT"}'""",
+        r"SessionsStream.FilterCriteria.Filters\[0\]: filter pattern",
+    ),
+    "a large batch without a window": (
+        _WINDOW,
+        _RESPONSES,
+        "a BatchSize above 10 needs MaximumBatchingWindowInSeconds",
+    ),
+    "a property of streams at a queue": (
+        "BatchSize: 100",
+        "BatchSize: 100\n            MaximumRetryAttempts: 3",
+        "MaximumRetryAttempts",
+    ),
+    "a rule's pattern without a list": (
+        "Pattern:\n              detail-type: [Login, Logout, LogoutAll]",
+        "Pattern:\n              detail-type: Login",
+        "EventBridgeConsumerFunctionAuthEvents.EventPattern: filter pattern",
+    ),
+    "a dead-letter queue's URL for its ARN": (
+        "DeadLetterConfig:\n              Arn: !GetAtt DirectDeadLetterQueue.Arn",
+        "DeadLetterConfig:\n              Arn: !Ref DirectDeadLetterQueue",
+        r"AuthEvents.Targets\[0\].DeadLetterConfig.Arn: an ARN belongs here",
+    ),
+    "a destination that is misspelt": (
+        "Destination: !GetAtt FailedBatchesBucket.Arn",
+        "Destinations: !GetAtt FailedBatchesBucket.Arn",
+        "Destinations",
+    ),
+}
+
+
+def test_nothing_is_found_in_the_template() -> None:
+    assert findings() == []
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_a_planted_mistake_is_found_that_the_linter_of_the_source_misses(mistake: str, tmp_path: Path) -> None:
+    right, wrong, message = PLANTED[mistake]
+    source = TEMPLATE_PATH.read_text()
+    template = tmp_path / "template.yaml"
+    template.write_text(source.replace(right, wrong))
+
+    found = "\n".join(findings(template))
+
+    assert source.count(right) == 1
+    assert lint(template.read_text()) == []
+    assert re.search(message, found), found
