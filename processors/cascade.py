@@ -16,7 +16,7 @@ from processors.commands import Command, end_as_logged_out, end_with_parent
 from processors.item_store import ThroughputError, error_code
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
-from schemas.items import ACTIVE, CLOSING, Session
+from schemas.items import CLOSING, Session
 from schemas.keys import Key, session_key
 from schemas.stream import StreamRecord
 
@@ -34,7 +34,7 @@ def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[li
         The commands, and the sequence numbers of records to deliver again because a read failed, which is logged.
     """
     images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
-    children = {number: image for number, image in images.items() if _is_live_child(image)}
+    children = {number: image for number, image in images.items() if _is_child(image)}
     ended = {number: image for number, image in images.items() if _is_ended_parent(image)}
     commands: list[Command] = []
     failed: set[str] = set()
@@ -52,8 +52,9 @@ def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[li
     return commands, failed
 
 
-def _is_live_child(image: Session) -> bool:
-    return image.parent_session_id is not None and image.customer_id is not None and image.session_state == ACTIVE
+def _is_child(image: Session) -> bool:
+    """Ended ones count: of several ends the earliest is kept, in whatever order they come."""
+    return image.parent_session_id is not None and image.customer_id is not None and image.has_login
 
 
 def _is_ended_parent(image: Session) -> bool:
@@ -61,7 +62,7 @@ def _is_ended_parent(image: Session) -> bool:
 
 
 def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterator[Command]:
-    """Read the parents of live children, and the tombstones under the children's own ids."""
+    """Read the parents of children, and the tombstones under the children's own ids."""
     if not children:
         return
     keys = {number: (_parent_key(child), _own_key(child)) for number, child in children.items()}

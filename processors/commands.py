@@ -72,11 +72,14 @@ def end_as_logged_out(child: Session, tombstone: Session | None) -> str | None:
         tombstone: The top-level item of the same session id and customer: a logout that found nothing to end.
 
     Returns:
-        The tombstone's logout, addressed to the child; None where there is nothing to do.
+        The tombstone's logout, addressed to the child; None where it would change nothing.
     """
-    if tombstone is None or tombstone.has_login or tombstone.ended_at is None:
+    if tombstone is None or tombstone.has_login or tombstone.ended_at is None or not child.has_login:
         return None
-    if child.session_state != ACTIVE or not child.has_login:
+    if child.session_state != ACTIVE and (
+        child.ended_at is None
+        or (child.ended_at, child.ended_event_id or "") <= (tombstone.ended_at, tombstone.ended_event_id or "")
+    ):
         return None
     return _logout(
         event_id=tombstone.ended_event_id,

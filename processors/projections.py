@@ -106,9 +106,7 @@ def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
 
 
 def doubted(projection: Projection | None, facts: CustomerFacts) -> set[Key]:
-    """Find the sessions whose live images may be older than an end already merged."""
-    if projection is None:
-        return set()
+    """Find the sessions whose live images may be older than what is already merged."""
     return {image.session.key for image in facts.images if _counts(image) and not _is_believed(image, projection)}
 
 
@@ -191,8 +189,11 @@ def _counts_ended(image: Image) -> bool:
     return not image.is_live and image.session.parent_session_id is None
 
 
-def _is_believed(image: Image, projection: Projection) -> bool:
-    return projection.trusted_after == 0 or image.created_at > projection.trusted_after + CLOCK_SLACK_SECONDS
+def _is_believed(image: Image, projection: Projection | None) -> bool:
+    if image.session.expires_at is None:  # of the original schema: a login may have given it an expiry since
+        return False
+    trusted_after = 0 if projection is None else projection.trusted_after
+    return trusted_after == 0 or image.created_at > trusted_after + CLOCK_SLACK_SECONDS
 
 
 def _current(image: Image, projection: Projection, read_again: Mapping[Key, Session]) -> Session | None:
@@ -205,10 +206,13 @@ def _add_or_remove(sessions: dict[str, Entry], session: Session, now: int) -> No
         sessions.pop(session.session_id, None)
         return
     expires_at = NEVER if session.expires_at is None else to_epoch_seconds(session.expires_at)
-    if expires_at <= now or not session.has_login:
-        return
     started_at = 0 if session.started_at is None else to_epoch_milliseconds(session.started_at)
-    known = sessions.get(session.session_id, Entry(started_at, expires_at))
+    known = sessions.get(session.session_id, Entry(started_at, 0))
+    if known.expires_at == NEVER:  # an item of the original schema ends when its first login says, however early
+        sessions.pop(session.session_id)
+        known = known._replace(expires_at=0)
+    if max(known.expires_at, expires_at) <= now or not session.has_login:
+        return
     sessions[session.session_id] = known._replace(
         started_at=min(known.started_at, started_at), expires_at=max(known.expires_at, expires_at)
     )
