@@ -39,7 +39,7 @@ _ARM64 = (
 # Scanners find the packages of a deployed function by METADATA; their licences ask to stay with them.
 _KEPT_OF_DIST_INFO = {"METADATA", "LICENSE", "licenses"}
 
-_NOT_DEPLOYED = {"export.py"}
+_NOT_DEPLOYED = {"export.py", "openapi.py"}
 """Modules of `SOURCES` that are run by hand."""
 
 _RUNS = 11

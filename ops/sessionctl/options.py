@@ -1,0 +1,57 @@
+"""The options that several commands have."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Engine(StrEnum):
+    """What the tables of a local stack live on."""
+
+    MOTO = "moto"
+    DYNAMODB_LOCAL = "dynamodb-local"
+
+
+class Via(StrEnum):
+    """What carries an event to the stack."""
+
+    EVENTBRIDGE = "eventbridge"
+    SQS = "sqs"
+
+    @property
+    def label(self) -> str:
+        """Its name as AWS writes it."""
+        return "EventBridge" if self is Via.EVENTBRIDGE else "SQS"
+
+
+_WHERE = "Which stack"
+
+Local = Annotated[
+    bool,
+    typer.Option(
+        "--local",
+        help="The local stack of [bold]sessionctl local[/]: the default.",
+        rich_help_panel=_WHERE,
+    ),
+]
+StackName = Annotated[
+    str | None,
+    typer.Option(
+        "--stack-name",
+        metavar="NAME",
+        help="A deployed CloudFormation stack; its outputs say where everything is.",
+        rich_help_panel=_WHERE,
+    ),
+]
+Profile = Annotated[
+    str | None,
+    typer.Option("--profile", metavar="NAME", help="AWS profile, for --stack-name.", rich_help_panel=_WHERE),
+]
+Region = Annotated[
+    str | None,
+    typer.Option("--region", metavar="NAME", help="AWS region, for --stack-name.", rich_help_panel=_WHERE),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document, for programs.")]
+CustomerOption = Annotated[str, typer.Option("--customer", metavar="ID", help="The customer.")]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="What the tables live on.")]

@@ -1,0 +1,271 @@
+"""`sessionctl publish`."""
+
+# ruff: noqa: PLC0415 (models and boto3 take a second to import)
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from typer.core import TyperGroup
+
+from ops.sessionctl.failures import CannotRunError
+from ops.sessionctl.options import AsJson, Local, Profile, Region, StackName, Via
+from ops.sessionctl.screen import command_line, say, show_json
+from ops.sessionctl.stacks import Where, open_stack
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SOURCE = "sessionctl"
+
+
+class _FileIsACommandToo(TyperGroup):
+    """Take `publish FILE` for `publish file FILE`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        is_file = args[0] not in self.commands
+        return super().resolve_command(ctx, ["file", *args] if is_file else args)
+
+
+app = typer.Typer(
+    cls=_FileIsACommandToo,
+    no_args_is_help=True,
+    subcommand_metavar="login|logout|logout-all|FILE|- ...",
+    rich_markup_mode="rich",
+)
+
+ViaOption = Annotated[Via, typer.Option(help="Over the event bus, or straight to the queue.")]
+NoValidate = Annotated[bool, typer.Option("--no-validate", help="Send it as it is, valid or not.")]
+EventId = Annotated[
+    str | None, typer.Option(metavar="ID", help="Unique per fact: give the same one again to repeat it. Generated.")
+]
+OccurredAt = Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset. Now.")]
+Source = Annotated[str, typer.Option(metavar="NAME", help="The identity system.")]
+Customer = Annotated[str, typer.Option(metavar="ID", help="The customer.")]
+SessionId = Annotated[str, typer.Option(metavar="ID", help="The session.")]
+
+
+@app.callback()
+def publish() -> None:
+    """Publish logins and logouts: one, or a file of them.
+
+    Events are read before they are sent, as a consumer would read them; what it would reject is reported instead.
+    """
+
+
+@app.command()
+def login(  # noqa: PLR0913 (the fields of a login)
+    *,
+    customer: Customer,
+    session: SessionId,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="The parent: makes it a child session.")] = None,
+    expires_in: Annotated[
+        str | None, typer.Option(metavar="30m", help="Runs out so long after --occurred-at: 90s, 30m, 8h, 2d.")
+    ] = None,
+    expires_at: Annotated[str | None, typer.Option(metavar="TIME", help="Runs out then: RFC 3339 with offset.")] = None,
+    ip: Annotated[str | None, typer.Option(help="The client's address.")] = None,
+    user_agent: Annotated[str | None, typer.Option(help="The client's user agent.")] = None,
+    device_id: Annotated[str | None, typer.Option(metavar="ID", help="The client's device.")] = None,
+    country: Annotated[str | None, typer.Option(help="The client's country.")] = None,
+    event_id: EventId = None,
+    occurred_at: OccurredAt = None,
+    source: Source = _SOURCE,
+    via: ViaOption = Via.EVENTBRIDGE,
+    no_validate: NoValidate = False,
+    local: Local = False,
+    stack_name: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a login.
+
+    A token has no place on a command line: for access_token publish a file.
+
+    Examples:
+      sessionctl publish login --customer c-1 --session session-a1
+      sessionctl publish login --customer c-1 --session tab-2 --parent session-a1
+      sessionctl publish login --customer c-1 --session s-3 --expires-in 30m
+    """
+    if expires_in is not None and expires_at is not None:
+        raise typer.BadParameter("leave one of --expires-in and --expires-at out", param_hint="--expires-in")
+    when = occurred_at or _now()
+    event = _event("login", event_id, when, source) | {
+        "customer_id": customer,
+        "session_id": session,
+        "parent_session_id": parent,
+        "expires_at": _later(when, expires_in) if expires_in is not None else expires_at,
+        "client": {"ip": ip, "user_agent": user_agent, "device_id": device_id, "country": country},
+    }
+    where = Where(local, stack_name, profile, region)
+    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+
+
+@app.command()
+def logout(  # noqa: PLR0913 (the fields of a logout)
+    *,
+    session: SessionId,
+    customer: Annotated[str | None, typer.Option(metavar="ID", help="The customer; looked up otherwise.")] = None,
+    parent: Annotated[str | None, typer.Option(metavar="ID", help="The parent of a child session.")] = None,
+    reason: Annotated[
+        str | None, typer.Option(help="user, admin, timeout, security, or your own. The default is user.")
+    ] = None,
+    event_id: EventId = None,
+    occurred_at: OccurredAt = None,
+    source: Source = _SOURCE,
+    via: ViaOption = Via.EVENTBRIDGE,
+    no_validate: NoValidate = False,
+    local: Local = False,
+    stack_name: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a logout of a session.
+
+    Examples:
+      sessionctl publish logout --customer c-1 --session session-a1
+      sessionctl publish logout --session session-a1 --reason security
+    """
+    event = _event("logout", event_id, occurred_at or _now(), source) | {
+        "customer_id": customer,
+        "session_id": session,
+        "parent_session_id": parent,
+        "reason": reason,
+    }
+    where = Where(local, stack_name, profile, region)
+    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+
+
+@app.command("logout-all")
+def logout_all(  # noqa: PLR0913 (its fields, and which stack)
+    *,
+    customer: Customer,
+    except_session: Annotated[
+        str | None, typer.Option("--except", metavar="ID", help="A session that stays: log out everywhere else.")
+    ] = None,
+    event_id: EventId = None,
+    occurred_at: OccurredAt = None,
+    source: Source = _SOURCE,
+    via: ViaOption = Via.EVENTBRIDGE,
+    no_validate: NoValidate = False,
+    local: Local = False,
+    stack_name: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a logout of all of a customer's sessions.
+
+    Examples:
+      sessionctl publish logout-all --customer c-1
+      sessionctl publish logout-all --customer c-1 --except session-b2
+    """
+    event = _event("logout_all", event_id, occurred_at or _now(), source) | {
+        "customer_id": customer,
+        "except_session_id": except_session,
+    }
+    where = Where(local, stack_name, profile, region)
+    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+
+
+@app.command("file")
+def publish_file(  # noqa: PLR0913 (each an option)
+    file: Annotated[str, typer.Argument(help="JSON (an object or an array) or JSON Lines; - for standard input.")],
+    *,
+    strict: Annotated[bool, typer.Option("--strict", help="Send nothing where one event is not valid.")] = False,
+    via: ViaOption = Via.EVENTBRIDGE,
+    no_validate: NoValidate = False,
+    source: Annotated[str, typer.Option(metavar="NAME", help="What EventBridge calls the publisher.")] = _SOURCE,
+    local: Local = False,
+    stack_name: StackName = None,
+    profile: Profile = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a file of events; [bold]publish FILE[/] is short for it.
+
+    Events that are not valid are reported and left out, and the exit code is 1; the same where one is refused five
+    times. Give every event an event_id, and publishing a file twice changes nothing.
+
+    Examples:
+      sessionctl publish events.jsonl
+      sessionctl publish tests/events/login.json --via sqs
+      jq -c '.[]' events.json | sessionctl publish - --strict
+    """
+    from ops.sessionctl.sending import publish_entries
+
+    where = Where(local, stack_name, profile, region)
+    with open_stack(where) as stack:
+        name = "standard input" if file == "-" else file
+        report = publish_entries(
+            stack, _read(file), name=name, via=via, source=source, validate=not no_validate, strict=strict
+        )
+    if as_json:
+        show_json(report.document())
+    if not report.is_complete:
+        raise typer.Exit(1)
+
+
+def _read(file: str) -> str:
+    try:
+        if file == "-":
+            return sys.stdin.read()
+        return Path(file).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise CannotRunError(
+            f"there is no file {file}, and no command of that name: `{command_line('publish', '--help')}` shows them"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise CannotRunError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _event(event_type: str, event_id: str | None, occurred_at: str, source: str) -> dict[str, Any]:
+    return {
+        "event_id": event_id or str(uuid4()),
+        "event_type": event_type,
+        "occurred_at": occurred_at,
+        "source": source,
+    }
+
+
+def _now() -> str:
+    from schemas.times import format_rfc3339
+
+    return format_rfc3339(datetime.now(UTC))
+
+
+def _later(when: str, duration: str) -> str:
+    """Add a duration to a time.
+
+    Raises:
+        BadParameter: One of them is not what it should be.
+    """
+    from schemas.times import format_rfc3339, parse_rfc3339
+
+    found = re.fullmatch(r"(\d{1,9})([smhd])", duration, re.ASCII)
+    if found is None:
+        raise typer.BadParameter(f"{duration!r} is no duration like 90s, 30m, 8h or 2d", param_hint="--expires-in")
+    try:
+        return format_rfc3339(parse_rfc3339(when) + timedelta(seconds=int(found[1]) * _SECONDS[found[2]]))
+    except (ValueError, OverflowError) as error:
+        raise typer.BadParameter(f"{error}", param_hint="--occurred-at") from error
+
+
+def _publish_one(event: dict[str, Any], where: Where, *, via: Via, validate: bool, as_json: bool) -> None:
+    from ops.sessionctl.sending import publish_event
+
+    event = {name: value for name, value in event.items() if value is not None}
+    if "client" in event:
+        event["client"] = {name: value for name, value in event["client"].items() if value is not None}
+        if not event["client"]:
+            del event["client"]
+    with open_stack(where) as stack:
+        publish_event(stack, json.dumps(event), via=via, source=event["source"], validate=validate)
+        if as_json:
+            show_json({"stack": stack.name, "via": via, "event": event})
+            return
+    say(f"Published {event['event_type']} {event['event_id']} to {stack.name} over {via.label}.")

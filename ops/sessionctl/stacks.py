@@ -1,0 +1,157 @@
+"""The stack that a command is about: the local one, or a deployed one, found by its name."""
+
+# ruff: noqa: PLC0415 (boto3 takes half a second to import)
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ops.sessionctl.failures import CannotRunError
+from ops.sessionctl.running_stack import find_running
+
+if TYPE_CHECKING:
+    import boto3
+
+    from ops.audit import Audit
+    from ops.publishing import Publisher
+    from processors.projection_table import ProjectionTable
+    from processors.session_table import SessionTable
+
+_NEEDED = ("EventBusName", "SessionEventsQueueUrl", "SessionsTableName", "ProjectionsTableName")
+_UNFINISHED = "_IN_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the user said about the stack."""
+
+    local: bool
+    stack_name: str | None
+    profile: str | None
+    region: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """A stack that is up.
+
+    Attributes:
+        name: What messages call it.
+        outputs: The template's outputs.
+        session: What makes its clients.
+    """
+
+    name: str
+    outputs: Mapping[str, str]
+    session: "boto3.Session"
+
+    @property
+    def sessions(self) -> "SessionTable":
+        """Its sessions table."""
+        from processors.session_table import SessionTable
+
+        return SessionTable(self._client("dynamodb"), self.outputs["SessionsTableName"])
+
+    @property
+    def projections(self) -> "ProjectionTable":
+        """Its projections table."""
+        from processors.projection_table import ProjectionTable
+
+        return ProjectionTable(self._client("dynamodb"), self.outputs["ProjectionsTableName"])
+
+    def publisher(self, source: str) -> "Publisher":
+        """Make a publisher to its event bus and queue.
+
+        Args:
+            source: What the publisher calls itself on the bus.
+        """
+        from ops.publishing import Publisher
+
+        return Publisher(
+            events=self._client("events"),
+            sqs=self._client("sqs"),
+            bus_name=self.outputs["EventBusName"],
+            queue_url=self.outputs["SessionEventsQueueUrl"],
+            source=source,
+        )
+
+    def audit(self) -> "Audit":
+        """Compare its projections with its session items."""
+        from ops.audit import audit
+
+        return audit(
+            self._client("dynamodb"),
+            sessions_table=self.outputs["SessionsTableName"],
+            projections_table=self.outputs["ProjectionsTableName"],
+        )
+
+    def _client(self, service: str) -> Any:
+        return _client(self.session, service)
+
+
+@contextmanager
+def open_stack(where: Where) -> Iterator[Stack]:
+    """Find the stack that is meant; while in this context the environment is the one for it.
+
+    Raises:
+        CannotRunError: There is none, it is not one of ours, or options contradict each other.
+        ClientError: CloudFormation refused.
+        BotoCoreError: It could not be asked.
+    """
+    if where.stack_name is not None:
+        if where.local:
+            raise CannotRunError("--local and --stack-name are two stacks: leave one of them out")
+        yield _deployed(where.stack_name, where)
+        return
+    if where.profile or where.region:
+        raise CannotRunError("--profile and --region are for a deployed stack: name it with --stack-name")
+    with _local() as stack:
+        yield stack
+
+
+@contextmanager
+def _local() -> Iterator[Stack]:
+    import boto3
+
+    from ops.local_environment import aws_settings, process_environment
+
+    running = find_running()
+    settings = aws_settings(
+        region=running.region, endpoint=running.endpoint, dynamodb_endpoint=running.dynamodb_endpoint
+    )
+    with process_environment(settings, without_prefix="AWS_"):
+        yield Stack("the local stack", running.outputs, boto3.Session())
+
+
+def _deployed(name: str, where: Where) -> Stack:
+    import boto3
+    from botocore.exceptions import ClientError
+
+    session = boto3.Session(profile_name=where.profile, region_name=where.region)
+    try:
+        [description] = _client(session, "cloudformation").describe_stacks(StackName=name)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":  # what DescribeStacks says of a name it does not know
+            raise
+        raise CannotRunError(
+            f"there is no stack {name} in {session.region_name} for these credentials: check --stack-name, --region "
+            "and --profile (`aws cloudformation list-stacks` shows those there are)"
+        ) from error
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in description.get("Outputs", [])}
+    missing = [output for output in _NEEDED if output not in outputs]
+    if missing and description["StackStatus"].endswith(_UNFINISHED):
+        raise CannotRunError(f"stack {name} is {description['StackStatus']}: try again when that is finished")
+    if missing:
+        raise CannotRunError(
+            f"stack {name} ({description['StackStatus']}) has no output {' or '.join(missing)}: "
+            "is it the stack of this project's template?"
+        )
+    return Stack(f"stack {name}", outputs, session)
+
+
+def _client(session: "boto3.Session", service: str) -> Any:
+    from botocore.config import Config
+
+    settings = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+    return session.client(service, config=settings)  # type: ignore[call-overload] # the name is a variable
