@@ -1,11 +1,11 @@
 """Sending to an SQS queue, many messages at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.item_store import error_code
+from processors.item_store import error_code, forever
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -28,14 +28,21 @@ class MessageQueue:
         self._client = client
         self._url = url
 
-    def send(self, bodies: Sequence[str]) -> dict[int, str]:
+    def send(self, bodies: Sequence[str], *, time_left: Callable[[], float] = forever) -> dict[int, str]:
         """Send messages, ASCII only, each of at most `MAX_MESSAGE_BYTES`; ten a request.
+
+        Args:
+            bodies: The messages.
+            time_left: Seconds until the caller must have answered; nothing is sent once it is zero.
 
         Returns:
             The positions of those that were not sent, with the error's code. Nothing is raised.
         """
         failures: dict[int, str] = {}
         for chunk in _chunks(bodies):
+            if time_left() <= 0:
+                failures |= dict.fromkeys(chunk, "OutOfTime")
+                continue
             entries = [{"Id": str(position), "MessageBody": bodies[position]} for position in chunk]
             try:
                 response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type] # dicts of that shape

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.clock import utc_now
 from processors.item_store import Item, ItemStore, ThroughputError, error_code, forever
-from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, activity_at, doubted, merge
+from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, Merged, activity_at, doubted, merge
 from schemas.errors import MalformedItemError
 from schemas.items import Session
 from schemas.keys import Key
@@ -35,6 +35,7 @@ class ProjectionTable:
             `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
         clock: Gives the time of a write and of "now" in reads, aware UTC.
         capacity: Most sessions in one item.
+        limit: Most sessions of a customer that may be live at a time; 0: no limit.
     """
 
     def __init__(
@@ -45,12 +46,14 @@ class ProjectionTable:
         batch_statements: bool = False,
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
+        limit: int = 0,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._store = ItemStore(client, table_name, batch_statements=batch_statements)
         self._clock = clock
         self._capacity = capacity
+        self._limit = limit
 
     def get_customer_activity(self, customer_id: str, *, now: datetime | None = None) -> CustomerActivity:
         """Answer for a customer at `now` (aware UTC; None for the clock); strongly consistent.
@@ -74,7 +77,7 @@ class ProjectionTable:
         read_sessions: ReadSessions,
         *,
         time_left: Callable[[], float] = forever,
-    ) -> set[str]:
+    ) -> dict[str, Merged]:
         """Merge what a batch says of each customer; at most one write per customer.
 
         Args:
@@ -84,13 +87,13 @@ class ProjectionTable:
             time_left: Seconds until the caller must have answered; nothing is begun once it is zero.
 
         Returns:
-            The customers that were not processed; the cause is logged, nothing raised.
+            What it came to for each customer; one that is missing was not processed, and the cause is logged.
         """
         customers = {projection_key(customer_id): customer_id for customer_id in facts}
         settled = self._store.converge(
             customers, partial(self._decide, customers, facts, read_sessions), time_left=time_left
         )
-        return {customer_id for key, customer_id in customers.items() if key not in settled}
+        return {customers[key]: merged for key, merged in settled.items()}
 
     def _decide(
         self,
@@ -98,7 +101,7 @@ class ProjectionTable:
         facts: Mapping[str, CustomerFacts],
         read_sessions: ReadSessions,
         stored: Mapping[Key, Item | None],
-    ) -> dict[Key, tuple[Item | None, bool]]:
+    ) -> dict[Key, tuple[Item | None, Merged]]:
         projections: dict[Key, Projection | None] = {}
         for key, item in stored.items():
             try:
@@ -113,7 +116,7 @@ class ProjectionTable:
             logger.warning("session items could not be read again", extra={"error_code": error_code(error)})
             read_again = {}
             projections = {key: projection for key, projection in projections.items() if not in_doubt[key]}
-        decisions: dict[Key, tuple[Item | None, bool]] = {}
+        decisions: dict[Key, tuple[Item | None, Merged]] = {}
         for key, projection in projections.items():
             customer_id = customers[key]
             merged = merge(
@@ -123,6 +126,7 @@ class ProjectionTable:
                 read_again=read_again,
                 now=self._clock(),
                 capacity=self._capacity,
+                limit=self._limit,
             )
-            decisions[key] = (None if merged is None else write_projection(merged), merged is not None)
+            decisions[key] = (write_projection(merged.projection) if merged.is_changed else None, merged)
         return decisions

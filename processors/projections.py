@@ -9,13 +9,15 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
+from processors.policies import tell
 from processors.sessions import merge_revocations
 from schemas.items import ACTIVE, Revocation, Session
 from schemas.keys import Key
 from schemas.projection_items import NEVER, Entry, Projection
 from schemas.stream import StreamRecord
-from schemas.times import to_epoch_seconds
+from schemas.times import to_epoch_milliseconds, to_epoch_seconds
 
 CAPACITY = 256
 """Most sessions in one projection item."""
@@ -75,6 +77,17 @@ class CustomerActivity:
     session_ids: list[str]
 
 
+class Merged(NamedTuple):
+    """What a merge comes to."""
+
+    projection: Projection
+    """The customer's projection."""
+    is_changed: bool
+    """Whether it has to be written."""
+    told: Mapping[str, Entry]
+    """The sessions that are told to end: their commands are to be sent, again if need be."""
+
+
 def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
     """Add what a record says to the facts of its customer.
 
@@ -105,7 +118,8 @@ def merge(
     read_again: Mapping[Key, Session],
     now: datetime,
     capacity: int = CAPACITY,
-) -> Projection | None:
+    limit: int = 0,
+) -> Merged:
     """Merge a batch's facts into a customer's projection.
 
     Args:
@@ -116,10 +130,11 @@ def merge(
             item is over.
         now: Aware UTC; sessions that have run out are pruned.
         capacity: Most sessions to keep.
+        limit: Most sessions that may be live at a time; 0: no limit.
 
     Returns:
-        The projection to write, or None where nothing changes. An ended image always changes it: its write raises
-        `version`, so that whoever holds an older view of that session loses the race.
+        The projection, whether it has to be written, and the sessions told to end. An ended image always changes it:
+        its write raises `version`, so that whoever holds an older view of that session loses the race.
     """
     before = projection or Projection(customer_id=customer_id)
     seconds = to_epoch_seconds(now)
@@ -131,6 +146,8 @@ def merge(
     for session in current:
         if session is not None and session.session_id not in ended:
             _add_or_remove(sessions, session, seconds)
+    revocation = _revocation(before, facts.revocations)
+    sessions = tell(sessions, revocation=revocation, limit=limit, now=seconds)
     kept, dropped_until = _bound(sessions, capacity)
     last_login_time, last_login_session_id = _last_login(before, facts, current)
     merged = replace(
@@ -139,19 +156,19 @@ def merge(
         dropped_until=max(dropped_until, before.dropped_until),
         last_login_time=last_login_time,
         last_login_session_id=last_login_session_id,
-        revocation=_revocation(before, facts.revocations),
+        revocation=revocation,
         trusted_after=max([before.trusted_after, *(math.ceil(image.created_at) or 1 for image in ended.values())]),
     )
-    if merged == before and not ended:
-        return None
-    return _counted(merged, seconds)
+    is_changed = merged != before or bool(ended)
+    told = _to_command(before, facts, sessions, seconds)
+    return Merged(_counted(merged, seconds) if is_changed else before, is_changed, told)
 
 
 def activity_at(projection: Projection | None, customer_id: str, now: datetime) -> CustomerActivity:
     """Answer for a customer at a time: expiry needs no write, it is in the state."""
     projection = projection or Projection(customer_id=customer_id)
     seconds = now.timestamp()
-    live = sorted(name for name, entry in projection.sessions.items() if seconds < entry.expires_at)
+    live = sorted(name for name, entry in projection.sessions.items() if entry.is_live(seconds))
     return CustomerActivity(
         customer_id=customer_id,
         last_login_time=projection.last_login_time,
@@ -160,6 +177,22 @@ def activity_at(projection: Projection | None, customer_id: str, now: datetime) 
         is_exact=seconds >= projection.dropped_until,
         session_ids=live,
     )
+
+
+def _to_command(before: Projection, facts: CustomerFacts, sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
+    """Find the sessions whose commands are to be sent.
+
+    That is all that are told to end, as any may have been lost; but where the batch shows nothing but ends, which tell
+    nobody to end, only those that are new: each of n ends would send for all that are left, n times n in all.
+    """
+    again = bool(facts.revocations) or any(_counts(image) for image in facts.images)
+    return {
+        name: entry
+        for name, entry in sessions.items()
+        if entry.end_reason is not None
+        and entry.expires_at > now
+        and (again or name not in before.sessions or before.sessions[name].end_reason is None)
+    }
 
 
 def _counts(image: Image) -> bool:
@@ -187,30 +220,40 @@ def _add_or_remove(sessions: dict[str, Entry], session: Session, now: int) -> No
         sessions.pop(session.session_id, None)
         return
     expires_at = NEVER if session.expires_at is None else to_epoch_seconds(session.expires_at)
-    started_at = 0 if session.started_at is None else int(session.started_at.timestamp() * 1000)
+    started_at = 0 if session.started_at is None else to_epoch_milliseconds(session.started_at)
     known = sessions.get(session.session_id, Entry(started_at, 0))
     if known.expires_at == NEVER:  # an item of the original schema ends when its first login says, however early
         sessions.pop(session.session_id)
-        known = Entry(known.started_at, 0)
+        known = known._replace(expires_at=0)
     if max(known.expires_at, expires_at) <= now or not session.has_login:
         return
-    sessions[session.session_id] = Entry(min(known.started_at, started_at), max(known.expires_at, expires_at))
+    sessions[session.session_id] = known._replace(
+        started_at=min(known.started_at, started_at), expires_at=max(known.expires_at, expires_at)
+    )
 
 
 def _bound(sessions: dict[str, Entry], capacity: int) -> tuple[dict[str, Entry], int]:
-    """Keep those with the greatest (expiry, id), and say until when a dropped one may be live (0: none dropped)."""
+    """Keep those with the greatest (expiry, id), and say until when a dropped one may be live (0: none dropped).
+
+    Those told to end go first: their commands are on their way.
+    """
     size = sum(len(session_id.encode()) for session_id in sessions)
     if len(sessions) <= capacity and size <= MAX_ID_BYTES:
         return sessions, 0
     kept: dict[str, Entry] = {}
     room = MAX_ID_BYTES
-    ranked = sorted(sessions.items(), key=lambda item: (item[1].expires_at, item[0]), reverse=True)
+    ranked = sorted(sessions.items(), key=_rank, reverse=True)
     for session_id, entry in ranked:
         room -= len(session_id.encode())
         if len(kept) == capacity or room < 0:
-            return kept, entry.expires_at
+            return kept, entry.expires_at if entry.end_reason is None else 0
         kept[session_id] = entry
     return kept, 0
+
+
+def _rank(item: tuple[str, Entry]) -> tuple[bool, int, str]:
+    session_id, entry = item
+    return entry.end_reason is None, entry.expires_at, session_id
 
 
 def _last_login(
@@ -235,11 +278,11 @@ def _revocation(before: Projection, revocations: Iterable[Revocation]) -> Revoca
 
 
 def _counted(projection: Projection, now: int) -> Projection:
-    live = {name: entry for name, entry in projection.sessions.items() if entry.expires_at > now}
-    next_expiry = min((entry.expires_at for entry in live.values()), default=NEVER)
+    live = [entry for entry in projection.sessions.values() if entry.is_live(now)]
+    next_expiry = min((entry.expires_at for entry in live), default=NEVER)
     return replace(
         projection,
-        sessions=live,
+        sessions={name: entry for name, entry in projection.sessions.items() if entry.expires_at > now},
         dropped_until=projection.dropped_until if projection.dropped_until > now else 0,
         session_count=len(live),
         count_valid_until=next_expiry if next_expiry < NEVER else None,

@@ -1,12 +1,14 @@
-"""Lambda handler of the sessions table's stream: keeps the projections, and ends children whose logout missed them."""
+"""Lambda handler of the sessions table's stream: keeps the projections, and ends the sessions that policies end."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from processors import clock, runtime
+from processors.cascade import cascade
+from processors.commands import Command
+from processors.enforcement import end_sessions_beyond_capacity, end_told_sessions
 from processors.message_queue import MessageQueue
-from processors.missed_logouts import end_missed_children
 from processors.projection_table import ProjectionTable
 from processors.projections import CustomerFacts, add_record
 from processors.session_table import SessionTable
@@ -19,6 +21,9 @@ logger = logging.getLogger(__name__)
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
     """Merge a batch of stream records into the projections of their customers.
+
+    Every command that a record calls for is sent after the projections were written and before the batch is answered;
+    what cannot be sent fails its record. So a crash in between loses nothing.
 
     Args:
         event: A DynamoDB Streams batch, as Lambda hands it over.
@@ -34,19 +39,35 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     client = runtime.client("dynamodb")
     sessions = SessionTable(client, settings.sessions_table, clock=clock.utc_now)
     projections = ProjectionTable(
-        client, settings.projections_table, batch_statements=settings.batch_statements, clock=clock.utc_now
+        client,
+        settings.projections_table,
+        batch_statements=settings.batch_statements,
+        clock=clock.utc_now,
+        limit=settings.max_sessions_per_customer,
     )
-    commands = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url)
+    queue = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url)
     time_left = runtime.time_left(context)
 
     records, failed = _read_all(event.get("Records", ()))
     facts: dict[str, CustomerFacts] = {}
     for record in records:
         add_record(facts, record)
-    for customer_id in projections.apply(facts, sessions.read_sessions, time_left=time_left):
+    merged = projections.apply(facts, sessions.read_sessions, time_left=time_left)
+    for customer_id in facts.keys() - merged.keys():
         failed.update(facts[customer_id].sequence_numbers)
-    failed |= end_missed_children(records, sessions, commands)
-    emit_counts("stream_projector", {"records": len(records), "customers": len(facts), "failed_records": len(failed)})
+
+    commands = end_told_sessions(facts, merged)
+    for found, unread in (end_sessions_beyond_capacity(facts, merged, sessions), cascade(records, sessions)):
+        commands += found
+        failed |= unread
+    failed |= _send(queue, commands, time_left)
+    counts = {
+        "records": len(records),
+        "customers": len(facts),
+        "commands": len(commands),
+        "failed_records": len(failed),
+    }
+    emit_counts("stream_projector", counts)
     return {"batchItemFailures": [{"itemIdentifier": min(failed, key=_position)}] if failed else []}
 
 
@@ -62,6 +83,14 @@ def _read_all(raw_records: Iterable[object]) -> tuple[list[StreamRecord], set[st
             logger.error("a stream record cannot be read", extra={"sequence_number": number, "reason": str(error)})
             failed.add(number)
     return records, failed
+
+
+def _send(queue: MessageQueue, commands: Sequence[Command], time_left: Callable[[], float]) -> set[str]:
+    """Send commands; those that cannot be sent fail their records."""
+    failures = queue.send([command.body for command in commands], time_left=time_left)
+    for code in set(failures.values()):
+        logger.warning("logout commands could not be sent", extra={"error_code": code})
+    return {commands[position].sequence_number for position in failures}
 
 
 def _position(sequence_number: str) -> int:

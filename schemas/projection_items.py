@@ -1,7 +1,7 @@
 """Items of the projections table: one per customer.
 
 The stored form: `sessions` maps each live session's id to `[started_at (epoch ms), expires_at (epoch s)]`, so that
-10 to 15 sessions fit one write unit (1 KB).
+10 to 15 sessions fit one write unit (1 KB). One that was told to end has `end_reason` and `ended_at` (epoch ms) too.
 """
 
 from collections.abc import Mapping
@@ -19,12 +19,20 @@ NEVER = 253_402_300_799
 
 
 class Entry(NamedTuple):
-    """A session that counts until it runs out."""
+    """A session, until it runs out or its end is seen. It counts as live unless it was told to end."""
 
     started_at: int
     """Epoch milliseconds."""
     expires_at: int
     """Epoch seconds."""
+    end_reason: str | None = None
+    """Why it was told to end."""
+    ended_at: int = 0
+    """As of when it was told to end, in epoch milliseconds."""
+
+    def is_live(self, now: float) -> bool:
+        """Whether it counts at a time in epoch seconds."""
+        return self.end_reason is None and now < self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +82,7 @@ def read_projection(attributes: Attributes) -> Projection:
             customer_id=customer_id,
             last_login_time=_time(attributes, "last_login_time"),
             last_login_session_id=_text(attributes, "last_login_session_id"),
-            sessions={
-                session_id: Entry(*(int(number["N"]) for number in entry["L"]))
-                for session_id, entry in attributes["sessions"]["M"].items()
-            },
+            sessions={session_id: _read_entry(entry["L"]) for session_id, entry in attributes["sessions"]["M"].items()},
             revocation=None
             if revoked_at is None
             else Revocation(
@@ -117,14 +122,26 @@ def write_projection(projection: Projection) -> dict[str, dict[str, Any]]:
         "trusted_after": projection.trusted_after or None,
         "dropped_until": projection.dropped_until or None,
     }
-    sessions = {
-        session_id: {"L": [{"N": str(number)} for number in entry]} for session_id, entry in projection.sessions.items()
-    }
+    sessions = {session_id: {"L": _write_entry(entry)} for session_id, entry in projection.sessions.items()}
     return {
         **{name: {"S": text} for name, text in texts.items() if text is not None},
         **{name: {"N": str(number)} for name, number in numbers.items() if number is not None},
         "sessions": {"M": sessions},
     }
+
+
+def _read_entry(values: list[Any]) -> Entry:
+    started_at, expires_at, *told = values
+    if not told:
+        return Entry(int(started_at["N"]), int(expires_at["N"]))
+    return Entry(int(started_at["N"]), int(expires_at["N"]), told[0]["S"], int(told[1]["N"]))
+
+
+def _write_entry(entry: Entry) -> list[dict[str, str]]:
+    values = [{"N": str(entry.started_at)}, {"N": str(entry.expires_at)}]
+    if entry.end_reason is not None:
+        values += [{"S": entry.end_reason}, {"N": str(entry.ended_at)}]
+    return values
 
 
 def _text(attributes: Attributes, name: str) -> str | None:

@@ -68,6 +68,11 @@ def from_epoch_seconds(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
 
 
+def to_epoch_milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since 1970-01-01T00:00:00Z."""
+    return round(moment.timestamp() * 1000)
+
+
 def from_epoch_milliseconds(milliseconds: int) -> datetime:
     """Aware UTC of whole epoch milliseconds, of which there may be at most 14 digits."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)

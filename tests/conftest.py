@@ -10,11 +10,16 @@ from uuid import uuid4
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, settings
 from moto import mock_aws
 
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
+
+# what a test says must not depend on how busy the machine is
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REGION = "eu-west-1"
@@ -151,13 +156,13 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     endpoint = None if request.param == "moto" else request.getfixturevalue("dynamodb_local")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
-    settings = {
+    environment = {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",  # moto does not know the account's own endpoints
     }
-    for name, value in settings.items():
+    for name, value in environment.items():
         monkeypatch.setenv(name, value)
     if endpoint is not None:
         monkeypatch.setenv("AWS_ENDPOINT_URL_DYNAMODB", endpoint)

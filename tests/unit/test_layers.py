@@ -7,7 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("processors", "schemas", "ops")
-PURE = {f"processors.{name}" for name in ("sessions", "projections", "batches", "masking", "rejections", "commands")}
+PURE = {
+    f"processors.{name}"
+    for name in ("sessions", "projections", "policies", "batches", "masking", "rejections", "commands")
+}
 TABLES = {"processors.session_table", "processors.projection_table", "processors.item_store"}
 IMPURE = {"boto3", "botocore", "logging", "os", "time", "random", "secrets", "uuid", "threading", "socket"}
 CLOCKS = {"now", "utcnow", "today"}

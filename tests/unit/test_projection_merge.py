@@ -37,10 +37,10 @@ def apply(
     facts = CustomerFacts(images=images)
     again = {key: table[key] for key in doubted(projection, facts) if key in table}
     changed = merge(projection, facts, customer_id=CUSTOMER, read_again=again, now=NOW, **options)
-    if changed is None:
+    if not changed.is_changed:
         return projection
-    stored = read_projection(write_projection(changed))
-    return replace(stored, version=(changed.version or 0) + 1)
+    stored = read_projection(write_projection(changed.projection))
+    return replace(stored, version=(changed.projection.version or 0) + 1)
 
 
 def visible(projection: Projection | None) -> Any:

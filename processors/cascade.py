@@ -1,0 +1,95 @@
+"""What the end of one session means for others: children end with their parent, whichever record comes first.
+
+It needs no state. The stream shows an ended parent: its children are read. It shows a live child: its parent is read.
+Each side was written before and is read after, strongly consistent, so one of the two sees the other.
+
+A logout that names a child without its parent, and came before the child's login, is a tombstone under the child's id,
+as if it were a top-level session's. There, too, whichever of the two items was written last finds the other.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from processors.commands import Command, end_as_logged_out, end_with_parent
+from processors.item_store import ThroughputError, error_code
+from processors.session_table import SessionTable
+from schemas.errors import MalformedItemError
+from schemas.items import CLOSING, Session
+from schemas.keys import Key, session_key
+from schemas.stream import StreamRecord
+
+logger = logging.getLogger(__name__)
+
+
+def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[list[Command], set[str]]:
+    """Find the sessions that end because of what a batch's records show.
+
+    Args:
+        records: A batch of the stream.
+        sessions: Read, strongly consistent but for the search of a child by its own id.
+
+    Returns:
+        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged.
+    """
+    images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
+    children = {number: image for number, image in images.items() if _is_child(image)}
+    ended = {number: image for number, image in images.items() if _is_ended_parent(image)}
+    commands: list[Command] = []
+    failed: set[str] = set()
+    try:
+        commands += _upwards(children, sessions)
+    except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
+        logger.warning("parents could not be read", extra={"error_code": error_code(error)})
+        failed.update(children)
+    for number, parent in ended.items():
+        try:
+            commands += [Command(number, body) for body in _downwards(parent, sessions)]
+        except (ClientError, BotoCoreError, MalformedItemError) as error:
+            logger.warning("children could not be read", extra={"error_code": error_code(error)})
+            failed.add(number)
+    return commands, failed
+
+
+def _is_child(image: Session) -> bool:
+    """Ended ones count: of several ends the earliest is kept, in whatever order they come."""
+    return image.parent_session_id is not None and image.customer_id is not None and image.has_login
+
+
+def _is_ended_parent(image: Session) -> bool:
+    return image.parent_session_id is None and image.session_state == CLOSING
+
+
+def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterator[Command]:
+    """Read the parents of children, and the tombstones under the children's own ids."""
+    if not children:
+        return
+    keys = {number: (_parent_key(child), _own_key(child)) for number, child in children.items()}
+    found = sessions.read_sessions({key for pair in keys.values() for key in pair})
+    for number, child in children.items():
+        parent, tombstone = (found.get(key) for key in keys[number])
+        for body in (end_with_parent(child, parent), end_as_logged_out(child, tombstone)):
+            if body is not None:
+                yield Command(number, body)
+
+
+def _downwards(parent: Session, sessions: SessionTable) -> Iterator[str]:
+    """Read the children of an ended session, and the child it may turn out to be."""
+    for child in sessions.get_child_sessions_by_session_id(parent.session_id):
+        body = end_with_parent(child, parent) if child.customer_id == parent.customer_id else None
+        if body is not None:
+            yield body
+    if not parent.has_login:
+        child_meant = sessions.find_child(parent.session_id, parent.customer_id)
+        body = None if child_meant is None else end_as_logged_out(child_meant, parent)
+        if body is not None:
+            yield body
+
+
+def _parent_key(child: Session) -> Key:
+    return session_key(child.parent_session_id or "", child.customer_id or "")
+
+
+def _own_key(child: Session) -> Key:
+    return session_key(child.session_id, child.customer_id or "")

@@ -1,0 +1,51 @@
+"""What customers' policies end: the commands that their merged states call for."""
+
+import logging
+from collections.abc import Mapping
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from processors.commands import Command, end_revoked, end_told
+from processors.item_store import error_code
+from processors.policies import revoked_at
+from processors.projections import CustomerFacts, Merged
+from processors.session_table import SessionTable
+from schemas.errors import MalformedItemError
+
+logger = logging.getLogger(__name__)
+
+
+def end_told_sessions(facts: Mapping[str, CustomerFacts], merged: Mapping[str, Merged]) -> list[Command]:
+    """Command the ends that the states of a batch's customers call for, again until each is seen."""
+    return [
+        Command(facts[customer_id].sequence_numbers[0], body)
+        for customer_id, result in merged.items()
+        for body in end_told(customer_id, result.told)
+    ]
+
+
+def end_sessions_beyond_capacity(
+    facts: Mapping[str, CustomerFacts], merged: Mapping[str, Merged], sessions: SessionTable
+) -> tuple[list[Command], set[str]]:
+    """Command the ends of revoked sessions that a projection does not keep, found by paging the index.
+
+    Returns:
+        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged.
+    """
+    commands: list[Command] = []
+    failed: set[str] = set()
+    for customer_id, result in merged.items():
+        customer = facts[customer_id]
+        if not customer.revocations or not result.projection.dropped_until:
+            continue
+        try:
+            for session in sessions.get_sessions_by_customer_id(customer_id):
+                moment = session.started_at and revoked_at(
+                    session.session_id, session.started_at, result.projection.revocation
+                )
+                if moment is not None and session.session_id not in result.told:
+                    commands.append(Command(customer.sequence_numbers[0], end_revoked(session, moment)))
+        except (ClientError, BotoCoreError, MalformedItemError) as error:
+            logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
+            failed.update(customer.sequence_numbers)
+    return commands, failed
