@@ -31,7 +31,7 @@ from processors.session_table import SessionTable
 from schemas.items import Session
 from schemas.outcomes import Outcome
 
-SHOWN_CUSTOMERS = ("customer-1001", "customer-1003", "customer-2001", "customer-2002")
+SHOWN_CUSTOMERS = ("customer-1001", "customer-1002", "customer-2001", "customer-2002")
 """Two of the samples, two of the day."""
 
 _DRAIN_SECONDS = 180.0
