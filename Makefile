@@ -7,7 +7,7 @@ SAM_VENV ?= .venv-sam
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-engine test test-engine check validate build format schemas clean
+.PHONY: help run run-engine test test-engine bench check validate build format schemas clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ test: $(VENV)/dev.ready ## Set up, then run the test suite
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine $(ARGS)
+
+bench: $(VENV)/ops.ready ## Measure what an event costs, beside the textbook pipeline; writes docs/benchmarks.md
+	$(BIN)/python -m ops.benchmark $(ARGS)
 
 check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without running anything
 	$(BIN)/ruff format --check .
