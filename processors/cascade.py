@@ -35,7 +35,8 @@ def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[li
     """
     images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
     children = {number: image for number, image in images.items() if _is_child(image)}
-    ended = {number: image for number, image in images.items() if _is_ended_parent(image)}
+    # of several images of one session the last counts: ends only move to the earliest
+    ended = {image.key: (number, image) for number, image in images.items() if _is_ended_parent(image)}
     commands: list[Command] = []
     failed: set[str] = set()
     try:
@@ -43,12 +44,11 @@ def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[li
     except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
         logger.warning("parents could not be read", extra={"error_code": error_code(error)})
         failed.update(children)
-    for number, parent in ended.items():
-        try:
-            commands += [Command(number, body) for body in _downwards(parent, sessions)]
-        except (ClientError, BotoCoreError, MalformedItemError) as error:
-            logger.warning("children could not be read", extra={"error_code": error_code(error)})
-            failed.add(number)
+    try:
+        commands += _downwards(list(ended.values()), sessions)
+    except (ClientError, BotoCoreError, MalformedItemError) as error:
+        logger.warning("children could not be read", extra={"error_code": error_code(error)})
+        failed.update(number for number, _ in ended.values())
     return commands, failed
 
 
@@ -74,17 +74,18 @@ def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterato
                 yield Command(number, body)
 
 
-def _downwards(parent: Session, sessions: SessionTable) -> Iterator[str]:
-    """Read the children of an ended session, and the child it may turn out to be."""
-    for child in sessions.get_child_sessions_by_session_id(parent.session_id):
-        body = end_with_parent(child, parent) if child.customer_id == parent.customer_id else None
-        if body is not None:
-            yield body
-    if not parent.has_login:
-        child_meant = sessions.find_child(parent.session_id, parent.customer_id)
-        body = None if child_meant is None else end_as_logged_out(child_meant, parent)
-        if body is not None:
-            yield body
+def _downwards(ended: Sequence[tuple[str, Session]], sessions: SessionTable) -> Iterator[Command]:
+    """Read the children of ended sessions, and the children that some of them may turn out to be."""
+    families = sessions.find_children({parent.session_id for _, parent in ended}) if ended else {}
+    for number, parent in ended:
+        children = families.get(parent.session_id, [])
+        if any(child.customer_id is None for child in children):  # of the original schema: their parent knows whose
+            children = sessions.get_child_sessions_by_session_id(parent.session_id)
+        bodies = [end_with_parent(child, parent) for child in children if child.customer_id == parent.customer_id]
+        if not parent.has_login:
+            child_meant = sessions.find_child(parent.session_id, parent.customer_id)
+            bodies.append(None if child_meant is None else end_as_logged_out(child_meant, parent))
+        yield from (Command(number, body) for body in bodies if body is not None)
 
 
 def _parent_key(child: Session) -> Key:

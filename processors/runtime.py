@@ -22,7 +22,11 @@ _CLIENT_CONFIG = Config(
     read_timeout=4,  # three attempts stay below the functions' 30 s
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=16,
+    parameter_validation=False,  # a third of the CPU of a write, for requests whose shape is ours (decision 8)
 )
+CONCURRENCY = 8
+"""Requests that a handler has under way at a time, where it writes batches of statements. Below the pool's size."""
+
 _WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
 _lock = threading.Lock()
 
@@ -50,6 +54,11 @@ def client(service: str) -> Any:
 @lru_cache(maxsize=16)
 def _client(service: str, _where: tuple[str | None, ...]) -> Any:
     return boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload] # the name is a variable
+
+
+def concurrency(settings: Settings) -> int:
+    """How many requests may overlap: one where the engine takes single writes, as moto's state is not thread-safe."""
+    return CONCURRENCY if settings.batch_statements else 1
 
 
 def time_left(context: object) -> Callable[[], float]:

@@ -27,6 +27,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         SettingsError: The environment is incomplete: nothing was processed. No record makes it raise.
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    concurrency = runtime.concurrency(settings)
     intake = Intake(
         SessionTable(
             runtime.client("dynamodb"),
@@ -34,8 +35,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
             lifetimes=settings.lifetimes,
             batch_statements=settings.batch_statements,
             clock=clock.utc_now,
+            concurrency=concurrency,
         ),
-        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
+        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
         settings.lifetimes,
         clock.utc_now,
     )

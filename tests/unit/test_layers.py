@@ -85,7 +85,7 @@ def test_the_core_has_no_clock_environment_network_log_or_chance(name: str) -> N
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_tables_import_no_layer_above(name: str) -> None:
-    allowed = PURE | TABLES | {"processors.clock"}
+    allowed = PURE | TABLES | {"processors.clock", "processors.parallel"}
 
     assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= allowed
 
