@@ -29,6 +29,9 @@ PYTHON_VERSION = "3.13"
 """The runtime of the template's functions."""
 
 SOURCES = ("processors", "schemas")
+MAPPING_FILES = Path("schemas", "providers")
+"""What says how the events of identity systems are read; a file added there is shipped."""
+
 REQUIREMENTS = CHECKOUT / "requirements.txt"
 BUILT = CHECKOUT / ".aws-sam" / "build"
 
@@ -95,12 +98,13 @@ def package(target: Path, *, python: str | None, pip: Sequence[str] = (sys.execu
 
 
 def copy_sources(target: Path) -> None:
-    """Copy the modules of ours that a function runs."""
+    """Copy the modules of ours that a function runs, and the mapping files they read."""
     for source in SOURCES:
         (target / source).mkdir(parents=True, exist_ok=True)
         for module in (CHECKOUT / source).glob("*.py"):
             if module.name not in _NOT_DEPLOYED:
                 shutil.copy(module, target / source)
+    shutil.copytree(CHECKOUT / MAPPING_FILES, target / MAPPING_FILES, dirs_exist_ok=True)
 
 
 def compile_all(target: Path, python: str) -> None:

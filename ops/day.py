@@ -1,7 +1,8 @@
 """A realistic day of session events, invented from a seed: the same seed and `now` give the same day.
 
 Customers log in on a phone, a laptop or a TV, are logged in again silently while they use them, open child sessions,
-log out, log out everywhere, or just let a session run out. What carries their events is as unreliable as in life:
+log out, log out everywhere, or just let a session run out. Some do so at Auth0, Okta or Keycloak, whose events have
+those systems' own shapes (`ops.provider_shapes`). What carries their events is as unreliable as in life:
 copies, delays, logouts that overtake their logins, a few malformed events, one message that nothing can ever process.
 
 Pure: no clock, no network. `make_day` is what others call; it answers the deliveries in the order to publish them.
@@ -16,6 +17,7 @@ from random import Random
 from typing import Any
 
 from ops.malformed import BREAKAGES
+from ops.provider_shapes import message_from, provider_of
 from ops.publishing import Channel, Message
 
 MINIMUM_SIZE = 100
@@ -58,10 +60,12 @@ class Delivery(Message):
     Attributes:
         kind: What it is.
         note: What is wrong with it, in words; empty where nothing is.
+        provider: The identity system whose shape it has; empty for our own.
     """
 
     kind: Kind
     note: str = ""
+    provider: str = ""
 
 
 def make_day(*, seed: int, size: int, now: datetime) -> list[Delivery]:
@@ -122,6 +126,11 @@ class _Sending:
 
     def delivery(self) -> Delivery:
         """Dress the event for its channel: on EventBridge the detail-type says what the body need not."""
+        provider = "" if self.body else provider_of(self.detail)
+        if provider:
+            # As a rule on the system's own bus puts it into the queue.
+            body = message_from(provider, self.detail, sent_at=self.at)
+            return Delivery(Channel.QUEUE, "", body, self.kind, self.note, provider)
         if self.channel is Channel.QUEUE:
             return Delivery(self.channel, "", self.body or json.dumps(self.detail), self.kind, self.note)
         detail_type = _DETAIL_TYPES[self.detail["event_type"]]

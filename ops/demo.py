@@ -31,7 +31,7 @@ from processors.session_table import SessionTable
 from schemas.items import Session
 from schemas.outcomes import Outcome
 
-SHOWN_CUSTOMERS = ("customer-1001", "customer-1003", "customer-2001", "customer-2002")
+SHOWN_CUSTOMERS = ("customer-1001", "customer-1002", "customer-2001", "customer-2002")
 """Two of the samples, two of the day."""
 
 _DRAIN_SECONDS = 180.0
@@ -206,11 +206,13 @@ def _messages(console: Console, options: argparse.Namespace) -> list[Message]:
     day = make_day(seed=options.seed, size=options.events, now=now)
     kinds = Counter(delivery.kind for delivery in day)
     repeated = kinds[Kind.REPEATED_EVENT] + kinds[Kind.REPEATED_FACT]
+    foreign = Counter(delivery.provider for delivery in day if delivery.provider)
     console.print(
         f"Publishing the {len(samples)} samples of tests/events and a day of {len(day):,} events (seed {options.seed}) "
         f"over EventBridge and SQS. Among them: {kinds[Kind.REFRESH]:,} silent re-logins, "
         f"{kinds[Kind.CHILD_LOGIN]:,} child sessions, {repeated} copies, {kinds[Kind.MALFORMED]} malformed events and "
-        f"{kinds[Kind.POISON]} poison message.\n"
+        f"{kinds[Kind.POISON]} poison message. In the shapes of other systems: "
+        f"{', '.join(f'{count:,} of {provider}' for provider, count in sorted(foreign.items()))}.\n"
     )
     return [*samples, *day]
 

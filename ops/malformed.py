@@ -59,7 +59,7 @@ def _contradicting_type(login: Event, now: datetime) -> str:
 
 
 def _no_object(login: Event, now: datetime) -> str:
-    return json.dumps([login])
+    return json.dumps([login["event_id"]])
 
 
 def _time_without_zone(login: Event, now: datetime) -> str:
@@ -75,6 +75,6 @@ BREAKAGES = (
     Breakage("a time in the future", Channel.EVENTBRIDGE, _from_the_future),
     Breakage("an empty session_id", Channel.EVENTBRIDGE, _empty_session_id),
     Breakage("an event_type that contradicts the detail-type", Channel.EVENTBRIDGE, _contradicting_type),
-    Breakage("a list where an object belongs", Channel.QUEUE, _no_object),
+    Breakage("a list of ids where events belong", Channel.QUEUE, _no_object),
     Breakage("a time without zone", Channel.QUEUE, _time_without_zone),
 )

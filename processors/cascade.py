@@ -8,12 +8,12 @@ as if it were a top-level session's. There, too, whichever of the two items was 
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.commands import Command, end_as_logged_out, end_with_parent
-from processors.item_store import ThroughputError, error_code
+from processors.item_store import ThroughputError, chunks, error_code, forever
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 from schemas.items import CLOSING, Session
@@ -22,16 +22,23 @@ from schemas.stream import StreamRecord
 
 logger = logging.getLogger(__name__)
 
+PARENTS_AT_A_TIME = 200
+"""Ended sessions whose children are read between two looks at the clock."""
 
-def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[list[Command], set[str]]:
+
+def cascade(
+    records: Sequence[StreamRecord], sessions: SessionTable, *, time_left: Callable[[], float] = forever
+) -> tuple[list[Command], set[str]]:
     """Find the sessions that end because of what a batch's records show.
 
     Args:
         records: A batch of the stream.
         sessions: Read, strongly consistent but for the search of a child by its own id.
+        time_left: Seconds until the caller must have answered; nothing is read once it is zero.
 
     Returns:
-        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged.
+        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged, or
+        there was no time for it.
     """
     images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
     children = {number: image for number, image in images.items() if _is_child(image)}
@@ -44,11 +51,15 @@ def cascade(records: Sequence[StreamRecord], sessions: SessionTable) -> tuple[li
     except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
         logger.warning("parents could not be read", extra={"error_code": error_code(error)})
         failed.update(children)
-    try:
-        commands += _downwards(list(ended.values()), sessions)
-    except (ClientError, BotoCoreError, MalformedItemError) as error:
-        logger.warning("children could not be read", extra={"error_code": error_code(error)})
-        failed.update(number for number, _ in ended.values())
+    for part in chunks(list(ended.values()), PARENTS_AT_A_TIME):
+        if time_left() <= 0:
+            failed.update(number for number, _ in part)
+            continue
+        try:
+            commands += _downwards(part, sessions)
+        except (ClientError, BotoCoreError, MalformedItemError) as error:
+            logger.warning("children could not be read", extra={"error_code": error_code(error)})
+            failed.update(number for number, _ in part)
     return commands, failed
 
 
@@ -62,13 +73,19 @@ def _is_ended_parent(image: Session) -> bool:
 
 
 def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterator[Command]:
-    """Read the parents of children, and the tombstones under the children's own ids."""
+    """Read children again, their parents, and the tombstones under the children's own ids.
+
+    The images are not enough: one delivered again shows as live a child that another cause has ended since, and the
+    command would move its end.
+    """
     if not children:
         return
-    keys = {number: (_parent_key(child), _own_key(child)) for number, child in children.items()}
-    found = sessions.read_sessions({key for pair in keys.values() for key in pair})
-    for number, child in children.items():
-        parent, tombstone = (found.get(key) for key in keys[number])
+    keys = {number: (image.key, _parent_key(image), _own_key(image)) for number, image in children.items()}
+    found = sessions.read_sessions({key for several in keys.values() for key in several})
+    for number, image in children.items():
+        child, parent, tombstone = (found.get(key) for key in keys[number])
+        if child is None or child.customer_id != image.customer_id:
+            continue  # gone, or another customer's by now
         for body in (end_with_parent(child, parent), end_as_logged_out(child, tombstone)):
             if body is not None:
                 yield Command(number, body)
@@ -76,7 +93,7 @@ def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterato
 
 def _downwards(ended: Sequence[tuple[str, Session]], sessions: SessionTable) -> Iterator[Command]:
     """Read the children of ended sessions, and the children that some of them may turn out to be."""
-    families = sessions.find_children({parent.session_id for _, parent in ended}) if ended else {}
+    families = sessions.find_children({parent.session_id for _, parent in ended})
     for number, parent in ended:
         children = families.get(parent.session_id, [])
         if any(child.customer_id is None for child in children):  # of the original schema: their parent knows whose

@@ -1,12 +1,12 @@
 """What customers' policies end: the commands that their merged states call for."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.commands import Command, end_revoked, end_told
-from processors.item_store import error_code
+from processors.item_store import error_code, forever
 from processors.policies import revoked_at
 from processors.projections import CustomerFacts, Merged
 from processors.session_table import SessionTable
@@ -25,13 +25,22 @@ def end_told_sessions(facts: Mapping[str, CustomerFacts], merged: Mapping[str, M
 
 
 def end_sessions_beyond_capacity(
-    facts: Mapping[str, CustomerFacts], merged: Mapping[str, Merged], sessions: SessionTable
+    facts: Mapping[str, CustomerFacts],
+    merged: Mapping[str, Merged],
+    sessions: SessionTable,
+    *,
+    time_left: Callable[[], float] = forever,
 ) -> tuple[list[Command], set[str]]:
     """Command the ends of revoked sessions that a projection does not keep, found by paging the index.
 
+    Where time runs out, half of it is left to send what was found; the record comes again, and then pages past the
+    sessions that have ended meanwhile.
+
     Returns:
-        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged.
+        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged, or
+        there was no time for all of it.
     """
+    reserve = time_left() / 2
     commands: list[Command] = []
     failed: set[str] = set()
     for customer_id, result in merged.items():
@@ -45,6 +54,9 @@ def end_sessions_beyond_capacity(
                 )
                 if moment is not None and session.session_id not in result.told:
                     commands.append(Command(customer.sequence_numbers[0], end_revoked(session, moment)))
+                    if time_left() < reserve:
+                        failed.update(customer.sequence_numbers)
+                        break
         except (ClientError, BotoCoreError, MalformedItemError) as error:
             logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
             failed.update(customer.sequence_numbers)

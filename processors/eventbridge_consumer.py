@@ -7,8 +7,8 @@ from processors import clock, runtime
 from processors.intake import Intake, Message
 from processors.message_queue import MessageQueue
 from processors.session_table import SessionTable
-from processors.telemetry import emit_counts
-from schemas.envelopes import read_eventbridge_event
+from processors.telemetry import emit_counts, emit_ignored
+from schemas.envelopes import read_eventbridge_events
 from schemas.outcomes import Outcome
 
 
@@ -24,11 +24,11 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
         context: The Lambda context; its deadline is kept.
 
     Returns:
-        What became of it.
+        What became of it; of several events in one (an array), the outcome that asks most of a reader.
 
     Raises:
         RetryLaterError: It was not processed; another delivery may succeed.
-        SettingsError: The environment is incomplete.
+        SettingsError: The environment is incomplete or a mapping file wrong.
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     intake = Intake(
@@ -39,14 +39,24 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
         settings.lifetimes,
         clock.utc_now,
     )
+    providers = runtime.providers(settings)
     envelope_id = event.get("id") if isinstance(event, dict) else None
     message = Message(
         message_id=envelope_id if isinstance(envelope_id, str) else "",
-        body=lambda: json.dumps(event, default=str),
-        read=lambda: read_eventbridge_event(event, sent_at=clock.utc_now()),
+        body=lambda: _as_text(event),
+        read=lambda: read_eventbridge_events(event, sent_at=clock.utc_now(), providers=providers),
     )
-    [outcome], counts = intake.take([message], time_left=runtime.time_left(context))
-    emit_counts("eventbridge_consumer", counts)
+    taken = intake.take([message], time_left=runtime.time_left(context))
+    emit_counts("eventbridge_consumer", taken.counts)
+    emit_ignored("eventbridge_consumer", taken.ignored)
+    [outcome] = taken.outcomes
     if outcome is Outcome.RETRY:
         raise RetryLaterError("the event was not processed; its cause is logged")
     return outcome
+
+
+def _as_text(event: object) -> str:
+    try:
+        return json.dumps(event, default=str)
+    except RecursionError:
+        return '"(nested too deeply to be shown)"'

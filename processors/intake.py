@@ -1,8 +1,9 @@
 """From a message to its outcome: what both consumers do."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from processors.clock import utc_now
@@ -12,8 +13,9 @@ from processors.rejections import rejection
 from processors.session_table import CHILD_OF_ANOTHER, SessionTable
 from processors.sessions import Lifetimes
 from schemas.errors import RejectedEventError
-from schemas.events import Event, LoginEvent
+from schemas.events import LoginEvent
 from schemas.outcomes import Outcome
+from schemas.readings import Ignored, Reading, Refused
 
 logger = logging.getLogger(__name__)
 
@@ -23,22 +25,50 @@ SLICE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An event on its way in.
+    """One event on its way in, or several.
 
     Args:
         message_id: The SQS message's or the EventBridge event's id.
         body: The original, for the rejected-events queue.
-        read: Reads the event: None for one of another kind; raises `RejectedEventError`.
+        read: Reads the events; at least one reading.
     """
 
     message_id: str
     body: Callable[[], str]
-    read: Callable[[], Event | None]
+    read: Callable[[], Sequence[Reading]]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of messages.
+
+    Attributes:
+        outcomes: One per message, in order.
+        counts: How many events had each outcome, and how many logins had their expiry clipped.
+        ignored: How many events of identity systems were ignored, by system and type.
+    """
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    ignored: Counter[Ignored] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Part:
+    """An event of a message, and what becomes of it."""
+
+    message: int
+    reading: Reading
+    outcome: Outcome = Outcome.IGNORED
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
     """Reads events, applies them, and sets aside those that no retry can fix.
+
+    A message that holds several events is one of SQS's all the same: it is delivered again as long as one of its events
+    is a retry. The others are then duplicates, and those that no retry can fix are set aside with its last delivery,
+    once: until then they are retries as well.
 
     Args:
         sessions: The register.
@@ -52,78 +82,93 @@ class Intake:
     lifetimes: Lifetimes
     clock: Callable[[], datetime] = utc_now
 
-    def take(
-        self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever
-    ) -> tuple[list[Outcome], dict[str, int]]:
+    def take(self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever) -> Taken:
         """Bring every message to its outcome. One bad message changes nothing for the others.
 
         Args:
             messages: In any order, with repetitions.
             time_left: Seconds until the caller must have answered; what is not begun by then is a retry.
-
-        Returns:
-            One outcome per message, in order, and what to count: each outcome, and logins whose expiry was clipped.
         """
-        outcomes: list[Outcome] = []
-        counts: dict[str, int] = dict.fromkeys(Outcome, 0)
+        taken = Taken()
         for start in range(0, len(messages), SLICE):
-            part = messages[start : start + SLICE]
             if time_left() <= 0:
-                logger.warning("out of time", extra={"unprocessed": len(messages) - start})
-                outcomes += [Outcome.RETRY] * (len(messages) - start)
+                left = len(messages) - start
+                logger.warning("out of time", extra={"unprocessed": left})
+                taken.outcomes.extend([Outcome.RETRY] * left)
+                taken.counts[Outcome.RETRY] += left
                 break
-            outcomes += self._take(part, counts, time_left)
-        for outcome in outcomes:
-            counts[outcome] += 1
-        return outcomes, counts
+            self._take(messages[start : start + SLICE], taken, time_left)
+        return taken
 
-    def _take(
-        self, messages: Sequence[Message], counts: dict[str, int], time_left: Callable[[], float]
-    ) -> list[Outcome]:
-        outcomes = [Outcome.IGNORED] * len(messages)
-        events: dict[int, Event] = {}
-        rejected: dict[int, RejectedEventError] = {}
-        for position, message in enumerate(messages):
-            try:
-                event = message.read()
-            except RejectedEventError as error:
-                rejected[position] = error
-                continue
-            if event is not None:
-                events[position] = event
-        results = self.sessions.apply(list(events.values()), time_left=time_left)
-        for (position, event), outcome in zip(events.items(), results, strict=True):
-            outcomes[position] = outcome
+    def _take(self, messages: Sequence[Message], taken: Taken, time_left: Callable[[], float]) -> None:
+        parts = [_Part(number, reading) for number, message in enumerate(messages) for reading in message.read()]
+        refused = [(part, part.reading) for part in parts if isinstance(part.reading, Refused)]
+        applied = self._apply(parts, taken, time_left)
+        refused += applied
+        retried = {part.message for part in parts if part.outcome is Outcome.RETRY}
+        for part, _ in refused:
+            part.outcome = Outcome.RETRY if part.message in retried else Outcome.REJECTED
+        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED])
+        self._count(parts, taken)
+        taken.outcomes.extend(_outcomes(len(messages), parts))
+
+    def _apply(
+        self, parts: Sequence[_Part], taken: Taken, time_left: Callable[[], float]
+    ) -> list[tuple[_Part, Refused]]:
+        """Apply what are events, and answer those that the register refused."""
+        events = [(part, part.reading) for part in parts if not isinstance(part.reading, Ignored | Refused)]
+        outcomes = self.sessions.apply([event for _, event in events], time_left=time_left)
+        refused = []
+        for (part, event), outcome in zip(events, outcomes, strict=True):
+            part.outcome = outcome
             if outcome is Outcome.REJECTED:
-                rejected[position] = RejectedEventError(CHILD_OF_ANOTHER, event_id=event.event_id)
+                error = RejectedEventError(CHILD_OF_ANOTHER, event_id=event.event_id)
+                refused.append((part, Refused(error)))
             elif outcome is Outcome.APPLIED and isinstance(event, LoginEvent) and self.lifetimes.clips(event):
-                counts["expiry_clipped"] = counts.get("expiry_clipped", 0) + 1
-        for position, outcome in self._set_aside(messages, rejected).items():
-            outcomes[position] = outcome
-        return outcomes
+                taken.counts["expiry_clipped"] = taken.counts.get("expiry_clipped", 0) + 1
+        return refused
 
-    def _set_aside(self, messages: Sequence[Message], rejected: dict[int, RejectedEventError]) -> dict[int, Outcome]:
-        """Send to the rejected-events queue; where that fails the message is a retry, never lost."""
+    def _set_aside(self, messages: Sequence[Message], refused: Sequence[tuple[_Part, Refused]]) -> None:
+        """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
         now = self.clock()
-        positions = list(rejected)
         bodies = [
             rejection(
-                rejected[position], message_id=messages[position].message_id, body=messages[position].body(), now=now
+                reading.error,
+                message_id=messages[part.message].message_id,
+                body=messages[part.message].body() if reading.body is None else reading.body,
+                now=now,
             )
-            for position in positions
+            for part, reading in refused
         ]
         failures = self.rejected.send(bodies)
-        for index, position in enumerate(positions):
+        for index, (part, reading) in enumerate(refused):
             details = {
-                "message_id": messages[position].message_id,
-                "event_id": rejected[position].event_id,
-                "reason": rejected[position].reason,
+                "message_id": messages[part.message].message_id,
+                "event_id": reading.error.event_id,
+                "reason": reading.error.reason,
             }
             if index in failures:
+                part.outcome = Outcome.RETRY
                 logger.error("rejected-events queue failed", extra=details | {"error_code": failures[index]})
             else:
                 logger.warning("event rejected", extra=details)
-        return {
-            position: Outcome.RETRY if index in failures else Outcome.REJECTED
-            for index, position in enumerate(positions)
-        }
+
+    def _count(self, parts: Sequence[_Part], taken: Taken) -> None:
+        for part in parts:
+            taken.counts[part.outcome] += 1
+            if isinstance(part.reading, Ignored) and part.reading.provider:
+                taken.ignored[part.reading] += 1
+
+
+_GRAVEST_FIRST = (
+    *(Outcome.RETRY, Outcome.REJECTED, Outcome.APPLIED),
+    *(Outcome.STALE, Outcome.DUPLICATE, Outcome.IGNORED),
+)
+
+
+def _outcomes(count: int, parts: Sequence[_Part]) -> list[Outcome]:
+    """Give the outcome of each message: that of its event, and of several the one that asks most of a reader."""
+    rank = [len(_GRAVEST_FIRST) - 1] * count
+    for part in parts:
+        rank[part.message] = min(rank[part.message], _GRAVEST_FIRST.index(part.outcome))
+    return [_GRAVEST_FIRST[position] for position in rank]

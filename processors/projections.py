@@ -159,10 +159,8 @@ def merge(
         revocation=revocation,
         trusted_after=max([before.trusted_after, *(math.ceil(image.created_at) or 1 for image in ended.values())]),
     )
-    told = {
-        name: entry for name, entry in sessions.items() if entry.end_reason is not None and entry.expires_at > seconds
-    }
     is_changed = merged != before or bool(ended)
+    told = _to_command(before, facts, sessions, seconds)
     return Merged(_counted(merged, seconds) if is_changed else before, is_changed, told)
 
 
@@ -179,6 +177,22 @@ def activity_at(projection: Projection | None, customer_id: str, now: datetime) 
         is_exact=seconds >= projection.dropped_until,
         session_ids=live,
     )
+
+
+def _to_command(before: Projection, facts: CustomerFacts, sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
+    """Find the sessions whose commands are to be sent.
+
+    That is all that are told to end, as any may have been lost; but where the batch shows nothing but ends, which tell
+    nobody to end, only those that are new: each of n ends would send for all that are left, n times n in all.
+    """
+    again = bool(facts.revocations) or any(_counts(image) for image in facts.images)
+    return {
+        name: entry
+        for name, entry in sessions.items()
+        if entry.end_reason is not None
+        and entry.expires_at > now
+        and (again or name not in before.sessions or before.sessions[name].end_reason is None)
+    }
 
 
 def _counts(image: Image) -> bool:

@@ -5,14 +5,16 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
 from processors.item_store import forever
-from processors.settings import Settings
+from processors.settings import Settings, SettingsError
 from processors.telemetry import configure_logging
+from schemas.envelopes import BUNDLED, Providers
 
 _RESERVE_SECONDS = 2.0
 """Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
@@ -43,6 +45,35 @@ def read_settings(*needs: str) -> Settings:
     settings = Settings.from_environment(os.environ, needs=needs)
     configure_logging(settings.log_level)
     return settings
+
+
+def providers(settings: Settings) -> Providers:
+    """Give how events of identity systems are read: as the files that come along say, and those of the settings.
+
+    Raises:
+        SettingsError: A mapping file or the keys are wrong; for a file its line is named.
+    """
+    if not settings.provider_mappings_directory and not settings.token_jwks:
+        return BUNDLED
+    return _providers(settings.provider_mappings_directory, settings.token_jwks)
+
+
+@lru_cache(maxsize=4)
+def _providers(directory: str, jwks: str) -> Providers:
+    from schemas.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
+    from schemas.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
+    from schemas.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
+
+    try:
+        verifier = TokenKeys(jwks) if jwks else None
+        if not directory:
+            return Providers(verifier=verifier)
+        mappings = load_mappings(DIRECTORY, Path(directory))
+    except TokenKeysError as error:
+        raise SettingsError(f"the environment variable TOKEN_JWKS: {error}") from None
+    except MappingError as error:
+        raise SettingsError(f"PROVIDER_MAPPINGS_DIRECTORY: {error}") from None
+    return Providers(lambda: mappings, verifier)
 
 
 def client(service: str) -> Any:

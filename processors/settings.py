@@ -24,6 +24,8 @@ class Settings:
     max_sessions_per_customer: int
     batch_statements: bool
     log_level: str
+    provider_mappings_directory: str = ""
+    token_jwks: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, needs: tuple[str, ...]) -> "Settings":
@@ -58,6 +60,8 @@ class Settings:
             max_sessions_per_customer=limit,
             batch_statements=_truth(environment, "DYNAMODB_BATCH_STATEMENTS", default=True),
             log_level=_log_level(environment),
+            provider_mappings_directory=environment.get("PROVIDER_MAPPINGS_DIRECTORY", ""),
+            token_jwks=environment.get("TOKEN_JWKS", ""),
         )
 
 

@@ -7,8 +7,8 @@ from processors import clock, runtime
 from processors.intake import Intake, Message
 from processors.message_queue import MessageQueue
 from processors.session_table import SessionTable
-from processors.telemetry import emit_counts
-from schemas.envelopes import read_body
+from processors.telemetry import emit_counts, emit_ignored
+from schemas.envelopes import Providers, read_events
 from schemas.outcomes import Outcome
 from schemas.times import from_epoch_milliseconds
 
@@ -24,7 +24,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         A partial batch response that names the messages to deliver again, and no other.
 
     Raises:
-        SettingsError: The environment is incomplete: nothing was processed. No record makes it raise.
+        SettingsError: The environment is incomplete or a mapping file wrong: nothing was processed. No record makes it
+            raise.
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     concurrency = runtime.concurrency(settings)
@@ -41,24 +42,26 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         settings.lifetimes,
         clock.utc_now,
     )
-    messages = [_message(record) for record in event.get("Records", ())]
-    outcomes, counts = intake.take(messages, time_left=runtime.time_left(context))
-    emit_counts("sqs_consumer", counts)
+    providers = runtime.providers(settings)
+    messages = [_message(record, providers) for record in event.get("Records", ())]
+    taken = intake.take(messages, time_left=runtime.time_left(context))
+    emit_counts("sqs_consumer", taken.counts)
+    emit_ignored("sqs_consumer", taken.ignored)
     return {
         "batchItemFailures": [
             {"itemIdentifier": message.message_id}
-            for message, outcome in zip(messages, outcomes, strict=True)
+            for message, outcome in zip(messages, taken.outcomes, strict=True)
             if outcome is Outcome.RETRY
         ]
     }
 
 
-def _message(record: dict[str, Any]) -> Message:
+def _message(record: dict[str, Any], providers: Providers) -> Message:
     body = record.get("body")
     return Message(
         message_id=record.get("messageId") or "",  # Lambda always gives one; an empty one fails the whole batch
         body=lambda: body if isinstance(body, str) else "",
-        read=lambda: read_body(body, sent_at=_sent_at(record)),
+        read=lambda: read_events(body, sent_at=_sent_at(record), providers=providers),
     )
 
 

@@ -65,7 +65,10 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         failed.update(facts[customer_id].sequence_numbers)
 
     commands = end_told_sessions(facts, merged)
-    for found, unread in (end_sessions_beyond_capacity(facts, merged, sessions), cascade(records, sessions)):
+    for found, unread in (
+        end_sessions_beyond_capacity(facts, merged, sessions, time_left=time_left),
+        cascade(records, sessions, time_left=time_left),
+    ):
         commands += found
         failed |= unread
     failed |= _send(queue, commands, time_left)

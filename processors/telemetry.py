@@ -1,13 +1,22 @@
 """Logs and metrics: JSON lines on standard output, through Powertools. Never a body, never a token."""
 
 import logging
+import re
 import sys
+from collections import Counter
 from collections.abc import Mapping
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
+from schemas.readings import Ignored
+
 NAMESPACE = "SessionEvents"
+
+_MOST_TYPES = 50
+"""Lines of ignored types an invocation; the rest is one line a system."""
+
+_TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
 
 
 def configure_logging(level: str) -> None:
@@ -31,11 +40,37 @@ def emit_counts(function: str, counts: Mapping[str, int]) -> None:
         metrics.flush_metrics()
 
 
+def emit_ignored(function: str, ignored: Mapping[Ignored, int]) -> None:
+    """Count the ignored events of identity systems by system and type, in the metric `ignored_by_provider`.
+
+    The system is a dimension; the type is a property of the line, to be counted with CloudWatch Logs Insights, because
+    senders decide how many types there are, and each combination of dimensions is a metric that costs. Types beyond the
+    most frequent ones of an invocation are added up as one.
+    """
+    lines: Counter[tuple[str, str]] = Counter()
+    for number, (kind, count) in enumerate(Counter(ignored).most_common()):
+        lines[kind.provider, _type_name(kind.event_type) if number < _MOST_TYPES else "(others)"] += count
+    for (provider, event_type), count in lines.items():
+        metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+        metrics.add_dimension(name="provider", value=provider)
+        metrics.add_metadata(key="event_type", value=event_type)
+        metrics.add_metric(name="ignored_by_provider", unit=MetricUnit.Count, value=count)
+        metrics.flush_metrics()
+
+
+def _type_name(event_type: str) -> str:
+    """Only what looks like the name of a type is logged: never an address, never a token."""
+    if not event_type:
+        return "(none)"
+    return event_type if _TYPE_NAME.fullmatch(event_type) else "(unnamed)"
+
+
 class _StandardOutput:
     """Whatever standard output is when a line is written: test runners and local stacks replace it."""
 
     def write(self, text: str) -> int:
-        return sys.stdout.write(text)
+        # half a surrogate pair, which no output can take, stays the escape that it is in JSON
+        return sys.stdout.write(text.encode(errors="backslashreplace").decode())
 
     def flush(self) -> None:
         sys.stdout.flush()

@@ -13,11 +13,13 @@ from schemas.errors import MalformedItemError
 from schemas.keys import (
     CHILD_PREFIX,
     CUSTOMER_PREFIX,
+    MAX_ENCODED_ID_BYTES,
     REVOKED_PREFIX,
     SESSION_PREFIX,
     Key,
     child_session_key,
     decode_id,
+    encode_id,
     revocation_key,
     session_key,
 )
@@ -143,7 +145,7 @@ def key_of(attributes: Attributes) -> Key:
         MalformedItemError: It has none.
     """
     try:
-        return Key(attributes["PK"]["S"], attributes["SK"]["S"])
+        return Key(_string(attributes["PK"]["S"]), _string(attributes["SK"]["S"]))
     except (KeyError, TypeError):
         raise MalformedItemError("an item without the string keys PK and SK") from None
 
@@ -183,12 +185,26 @@ def read_item(attributes: Attributes) -> Session | Revocation | None:
 
 def _text(attributes: Attributes, name: str) -> str | None:
     value = attributes.get(name)
-    return None if value is None else value["S"]
+    return None if value is None else _string(value["S"])
 
 
 def _number(attributes: Attributes, name: str) -> int | None:
     value = attributes.get(name)
-    return None if value is None else int(value["N"])
+    return None if value is None else int(_string(value["N"]))
+
+
+def _string(value: object) -> str:
+    """Refuse what DynamoDB never puts in an `S` or an `N`."""
+    if not isinstance(value, str):
+        raise TypeError("no string")
+    return value
+
+
+def _check_ids(*ids: str | None) -> None:
+    """Refuse ids that no key could hold: reading such an item again would fail all that is read with it."""
+    for identifier in ids:
+        if identifier is not None and not 0 < len(encode_id(identifier)) <= MAX_ENCODED_ID_BYTES:
+            raise ValueError("an id is empty or too long")
 
 
 def _time(attributes: Attributes, name: str) -> datetime | None:
@@ -199,6 +215,7 @@ def _time(attributes: Attributes, name: str) -> datetime | None:
 def _read_session(
     attributes: Attributes, session_id: str, customer_id: str | None, parent_session_id: str | None
 ) -> Session:
+    _check_ids(session_id, customer_id, parent_session_id)
     last_login_time = _time(attributes, "last_login_time")
     expires_at = _number(attributes, "expires_at")
     return Session(
@@ -225,6 +242,7 @@ def _read_session(
 
 
 def _read_revocation(attributes: Attributes, customer_id: str) -> Revocation:
+    _check_ids(customer_id)
     revoked_at = _time(attributes, "revoked_at")
     if revoked_at is None:
         raise ValueError("revoked_at is missing")

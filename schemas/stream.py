@@ -10,6 +10,10 @@ from typing import Any
 from schemas.errors import MalformedItemError
 from schemas.items import Revocation, Session, read_item
 
+_MOST_DIGITS = 40
+_LATEST_CREATION = 253_402_300_799
+"""9999-12-31T23:59:59Z."""
+
 
 @dataclass(frozen=True, slots=True)
 class StreamRecord:
@@ -43,7 +47,8 @@ def sequence_number_of(record: object) -> str:
     """Read a record's sequence number, which names it in a partial batch response; empty where it has none."""
     change = record.get("dynamodb") if isinstance(record, dict) else None
     number = change.get("SequenceNumber") if isinstance(change, dict) else None
-    return number if isinstance(number, str) and number.isascii() and number.isdecimal() else ""
+    is_number = isinstance(number, str) and number.isascii() and number.isdecimal() and len(number) <= _MOST_DIGITS
+    return str(number) if is_number else ""
 
 
 def read_record(record: object) -> StreamRecord:
@@ -63,6 +68,8 @@ def read_record(record: object) -> StreamRecord:
         raise MalformedItemError(f"not a DynamoDB stream record ({type(error).__name__})") from None
     if not sequence_number:
         raise MalformedItemError("a stream record without sequence number")
+    if not 0 <= created_at <= _LATEST_CREATION:  # what is not finite neither
+        raise MalformedItemError("a stream record with an impossible ApproximateCreationDateTime")
     return StreamRecord(
         event_name=event_name,
         sequence_number=sequence_number,

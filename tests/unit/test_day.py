@@ -8,6 +8,7 @@ import pytest
 
 from ops.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_day
 from ops.malformed import BREAKAGES
+from ops.provider_shapes import PROVIDERS
 from ops.publishing import Channel
 from schemas.envelopes import read_body
 from schemas.errors import RejectedEventError
@@ -187,6 +188,15 @@ def test_each_login_has_a_token_of_its_own(day: list[Delivery]) -> None:
     tokens = {login.access_token.get_secret_value() for login in logins.values() if login.access_token}
 
     assert len(tokens) > 0.9 * len(logins)
+
+
+def test_the_day_speaks_the_shapes_of_three_identity_systems_each_with_logins_and_logouts(day: list[Delivery]) -> None:
+    kinds = {(d.provider, fact.event_type) for d in day if d.provider and (fact := read(d)) is not None}
+
+    sources = {fact.source for d in day if d.provider and (fact := read(d)) is not None}
+
+    assert sources == set(PROVIDERS)
+    assert kinds >= {(provider, kind) for provider in PROVIDERS for kind in ("login", "logout")}
 
 
 def test_a_day_too_small_for_every_kind_is_refused_with_the_least_size() -> None:

@@ -129,7 +129,7 @@ INVALID = [
     LOGOUT | {"reason": "x" * 65},
     LOGOUT | {"reason": ""},
     LOGOUT_ALL | {"customer_id": None},
-    [LOGIN],
+    [LOGIN["event_id"]],
     "login",
     None,
 ]

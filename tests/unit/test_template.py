@@ -14,9 +14,13 @@ from ops.template import TEMPLATE_PATH, load_deployment, translate
 from processors.projections import CAPACITY
 from processors.settings import Settings
 from schemas.items import Session, write_item
+from schemas.mapping_files import read_mapping_file
+from schemas.provider_mappings import DIRECTORY as MAPPINGS
 
 ALL_ON = {"EnableEventBridgeDirect": "true"}
 CONSUMER_VARIABLES = {
+    "PROVIDER_MAPPINGS_DIRECTORY",
+    "TOKEN_JWKS",
     "SESSIONS_TABLE",
     "REJECTED_EVENTS_QUEUE_URL",
     "SESSION_TTL_SECONDS",
@@ -170,34 +174,46 @@ def test_every_queue_is_encrypted() -> None:
     assert all(queue["SqsManagedSseEnabled"] for queue in of_type("AWS::SQS::Queue").values())
 
 
-def test_every_queue_policy_admits_the_rule_it_is_for_and_nobody_else() -> None:
-    admitted = {
-        logical_id: [
-            (
-                statement["Effect"],
-                statement["Action"],
-                statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"],
-            )
-            for statement in policy["PolicyDocument"]["Statement"]
-        ]
-        for logical_id, policy in of_type("AWS::SQS::QueuePolicy").items()
-    }
+QUEUE_RULES = {
+    "SessionEventsRule": None,
+    "Auth0EventsRule": "HasAuth0EventBus",
+    "OktaEventsRule": "HasOktaEventBus",
+    "CognitoEventsRule": "HasCognitoEventBus",
+    "AwsSignInEventsRule": "HasAwsSignInEventBus",
+}
+"""Rules that send to the session-events queue, and the condition under which each is there."""
+
+
+def admitted_by(policy: dict[str, Any]) -> dict[str, str | None]:
+    """Rules that a queue's policy admits, and the condition under which it does."""
+    [statement] = policy["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Action"]) == ("Allow", "sqs:SendMessage")
+    sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
+    admitted: dict[str, str | None] = {}
+    for source in sources if isinstance(sources, list) else [sources]:
+        condition, arn, otherwise = source.get("Fn::If", (None, source, {"Ref": "AWS::NoValue"}))
+        rule, attribute = arn["Fn::GetAtt"]
+        assert (attribute, otherwise) == ("Arn", {"Ref": "AWS::NoValue"})
+        admitted[rule] = condition
+    return admitted
+
+
+def test_every_queue_policy_admits_the_rules_it_is_for_and_nobody_else() -> None:
+    admitted = {name: admitted_by(policy) for name, policy in of_type("AWS::SQS::QueuePolicy").items()}
 
     assert admitted == {
-        "SessionEventsQueuePolicy": [("Allow", "sqs:SendMessage", ["SessionEventsRule", "Arn"])],
-        "RuleDeadLetterQueuePolicy": [("Allow", "sqs:SendMessage", ["SessionEventsRule", "Arn"])],
-        "DirectDeadLetterQueuePolicy": [("Allow", "sqs:SendMessage", ["EventBridgeConsumerFunctionAuthEvents", "Arn"])],
+        "SessionEventsQueuePolicy": QUEUE_RULES,
+        "RuleDeadLetterQueuePolicy": QUEUE_RULES,
+        "DirectDeadLetterQueuePolicy": {"EventBridgeConsumerFunctionAuthEvents": None},
     }
 
 
-def test_every_rule_takes_the_three_detail_types_and_has_a_dead_letter_queue_that_admits_it() -> None:
+def test_every_rule_has_a_dead_letter_queue_that_admits_it_and_those_of_ours_take_the_three_detail_types() -> None:
     rules = of_type("AWS::Events::Rule")
     writable = {
-        (
-            policy["Queues"][0]["Ref"],
-            policy["PolicyDocument"]["Statement"][0]["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][0],
-        )
+        (policy["Queues"][0]["Ref"], rule)
         for policy in of_type("AWS::SQS::QueuePolicy").values()
+        for rule in admitted_by(policy)
     }
 
     dead_letters = {
@@ -205,9 +221,52 @@ def test_every_rule_takes_the_three_detail_types_and_has_a_dead_letter_queue_tha
         for logical_id, rule in rules.items()
     }
 
-    assert len(rules) == 2
+    assert rules.keys() == {*QUEUE_RULES, "EventBridgeConsumerFunctionAuthEvents"}
     assert dead_letters <= writable
-    assert all(rule["EventPattern"] == {"detail-type": ["Login", "Logout", "LogoutAll"]} for rule in rules.values())
+    for logical_id in ("SessionEventsRule", "EventBridgeConsumerFunctionAuthEvents"):
+        assert rules[logical_id]["EventPattern"] == {"detail-type": ["Login", "Logout", "LogoutAll"]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameter", "providers"),
+    [
+        ("Auth0EventsRule", "Auth0EventBusName", ["auth0"]),
+        ("OktaEventsRule", "OktaEventBusName", ["okta"]),
+        ("CognitoEventsRule", "CognitoEventBusName", ["cognito"]),
+        ("AwsSignInEventsRule", "AwsSignInEventBusName", ["aws_signin", "aws_identity_center"]),
+    ],
+)
+def test_a_rule_of_an_identity_system_is_there_with_its_bus_and_takes_the_types_of_its_mapping(
+    rule: str, parameter: str, providers: list[str]
+) -> None:
+    pattern = properties(rule)["EventPattern"]
+
+    detail = pattern["detail"]
+    taken = detail["data"]["type"] if "data" in detail else next(iter(detail.values()))
+    files = [read_mapping_file(MAPPINGS / f"{provider}.toml") for provider in providers]
+    types = {kind for file in files for event in file.events for kind in event.types or ()}
+    assert set(taken) == types - {"PostAuthentication_Authentication"}, "a trigger is not on CloudTrail's bus"
+    assert properties(rule)["EventBusName"] == {"Ref": parameter}
+    assert document()["Resources"][rule]["Condition"] == QUEUE_RULES[rule]
+    assert document()["Parameters"][parameter]["Default"] == ""
+
+
+def test_with_all_buses_named_the_queue_admits_their_rules_and_by_default_only_ours() -> None:
+    buses = dict.fromkeys(
+        ("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName", "AwsSignInEventBusName"), "default"
+    )
+
+    def admitted(parameters: dict[str, str]) -> list[str]:
+        stack = load_deployment(parameters=parameters)
+        known = {(name, "Arn"): name for name in document()["Resources"]} | {
+            ("SessionEventsQueue", "Ref"): "SessionEventsQueue"
+        }
+        [policy] = [r for r in stack.resources_in_order() if r.logical_id == "SessionEventsQueuePolicy"]
+        [statement] = stack.properties_of(policy, known)["PolicyDocument"]["Statement"]
+        return list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+
+    assert admitted(buses) == list(QUEUE_RULES)
+    assert admitted({}) == ["SessionEventsRule"]
 
 
 def test_the_sessions_table_has_the_keys_index_ttl_stream_and_recovery_of_the_design() -> None:
@@ -334,7 +393,9 @@ def test_the_direct_function_which_is_told_no_transport_may_put_items() -> None:
 @pytest.mark.parametrize("limit", ["0", str(CAPACITY)])
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_every_function_takes_the_environment_that_it_is_given(level: str, limit: str) -> None:
-    stack = load_deployment(parameters=ALL_ON | {"LogLevel": level, "MaxSessionsPerCustomer": limit})
+    chosen = {"LogLevel": level, "MaxSessionsPerCustomer": limit}
+    further = {"ProviderMappingsDirectory": "/opt/mappings", "TokenJwks": "{}"}
+    stack = load_deployment(parameters=ALL_ON | chosen | further)
     known = {(logical_id, "Ref"): logical_id for logical_id in document()["Resources"]}
 
     for function in stack.resources_of("AWS::Lambda::Function"):

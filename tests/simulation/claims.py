@@ -1,0 +1,299 @@
+"""What is claimed of every run: at each step, and at the end."""
+
+import json
+from collections import defaultdict
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from processors.projections import activity_at
+from schemas.items import Session, read_item
+from schemas.keys import customer_partition
+from schemas.projection_items import Projection, read_projection
+from tests.simulation.facts import TOKEN, Fact
+from tests.simulation.oracle import Oracle, SessionKey, session_key
+from tests.simulation.tables import Item, ItemKey
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+
+class Claims:
+    """Watches a run.
+
+    Args:
+        simulation: The run.
+    """
+
+    has_names = True
+    """Whether the count is made of sessions that can be named; a naive design may only have the number."""
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self.violation: str | None = None
+        self.accepted: dict[Fact, None] = {}
+        self.is_table_final = False
+        self._run = simulation
+        self._logins: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        self._opened: dict[str, set[str]] = defaultdict(set)
+        self._last_login: dict[str, str] = {}
+        self._ended: dict[SessionKey, Fact] = {}
+        self._seen_over: dict[str, set[str]] = defaultdict(set)
+        self._claimants: dict[SessionKey, set[str | None]] = defaultdict(set)
+        self._ttl_deleted: set[ItemKey] = set()
+        for fact, _ in simulation.history.old_items:
+            self._know(fact)
+        for fact in simulation.history.facts:
+            self._know(fact)
+
+    def _know(self, fact: Fact) -> None:
+        if fact.kind == "login":
+            self._logins[fact.customer or ""].add((fact.occurred_at, fact.session or ""))
+            self._claimants[session_key(fact)].add(fact.customer)
+
+    def fail(self, claim: str, details: str) -> None:
+        """Note a violation; the first one counts."""
+        if self.violation is None:
+            self.violation = f"{claim}: {details}"
+            self._run.note("VIOLATED " + self.violation)
+
+    # --- at every step
+
+    def session_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
+        """An item of the sessions table was written."""
+        if self.is_table_final and not _is_tombstone_of_child(new):
+            self.fail("delivering everything again writes nothing to the sessions table", f"{old} became {new}")
+        if is_ttl and old is not None:
+            self._ttl_deleted.add((old["PK"]["S"], old["SK"]["S"]))
+        if new is None or "broken" in new:
+            return
+        session = read_item(new)
+        if not isinstance(session, Session):
+            return
+        self._check_over(session)
+        if session.has_login and session.parent_session_id is None:
+            self._opened[session.customer_id or ""].add(session.session_id)
+
+    def _check_over(self, session: Session) -> None:
+        top_level = (None, session.session_id, session.customer_id)
+        key = top_level if session.parent_session_id is None else (session.parent_session_id, session.session_id, None)
+        if key in self._ended and session.is_live(self._run.moment()) and not self._is_claimed_anew(key):
+            self.fail("nothing is live after its logout was acknowledged", f"{key} after {self._ended[key]}")
+
+    def _is_claimed_anew(self, key: SessionKey) -> bool:
+        """Whether a child session that two customers claim is gone, so that it may be the other one's now."""
+        return len(self._claimants[key]) > 1 and (f"suuid#{key[0]}", f"child#suuid#{key[1]}") in self._ttl_deleted
+
+    def projection_changed(self, old: Item | None, new: Item | None) -> None:
+        """An item of the projections table was written."""
+        if new is None:
+            self.fail("a projection is never deleted", f"{old}")
+            return
+        customer = new["customer_id"]["S"]
+        last = new.get("last_login_time", {}).get("S", "")
+        if last < self._last_login.get(customer, ""):
+            self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")
+        self._last_login[customer] = last
+        projection = read_projection(new)
+        if last and _last_login_of(projection) not in self._logins[customer]:
+            self.fail("last login is a real login", f"{customer}: {last} of {projection.last_login_session_id}")
+        if not 0 <= projection.session_count <= len(self._opened[customer]):
+            self.fail("0 <= count <= sessions opened", f"{customer}: {projection.session_count}")
+        revived = self._seen_over[customer].intersection(projection.sessions)
+        if revived:
+            self.fail("a session seen to be over never counts again", f"{customer}: {sorted(revived)}")
+
+    def records_acknowledged(self, records: list[dict[str, Any]]) -> None:
+        """The projector reported stream records as done."""
+        for record in records:
+            image = record["dynamodb"].get("NewImage")
+            if image is None or image.get("session_state", {}).get("S") != "closing" or "broken" in image:
+                continue
+            session = read_item(image)
+            if isinstance(session, Session) and session.parent_session_id is None and session.has_login:
+                customer = session.customer_id or ""
+                self._seen_over[customer].add(session.session_id)
+                item = self._run.projections.items.get((customer_partition(customer), ""))
+                if item is not None:
+                    self.projection_changed(item, item)
+
+    def event_acknowledged(self, fact: Fact) -> None:
+        """An event was taken off its queue for good, and nothing in it was wrong."""
+        self.accepted[fact] = None
+        key = self._certainly_ended_by(fact)
+        if key is None:
+            return
+        self._ended.setdefault(key, fact)
+        table = self._run.sessions
+        for item in table.items.values():
+            session = read_item(item) if "broken" not in item else None
+            if isinstance(session, Session):
+                self._check_over(session)
+
+    def _certainly_ended_by(self, fact: Fact) -> SessionKey | None:
+        if fact.kind != "logout":
+            return None
+        if fact.parent is not None or (fact.customer is not None and fact.session and fact.session[0] == "s"):
+            return session_key(fact)
+        if fact.customer is None and fact.session and fact.session[0] == "s":
+            [*owners] = [key for key in self._claimants if key[0] is None and key[1] == fact.session]
+            return owners[0] if len(owners) == 1 else None
+        return None  # a child without its parent's name ends a little later
+
+    # --- at the end
+
+    def everything_settled(self) -> None:
+        """All is delivered, no fault is left: what is stored must be what the facts say."""
+        oracle = self.oracle()
+        for customer in sorted(self._logins | oracle.revocations):
+            self._check_customer(customer, oracle)
+        for key, expected in sorted(oracle.sessions.items(), key=str):
+            if expected.logins:
+                self._check_session(key, oracle)
+        self._check_left_over()
+
+    def oracle(self) -> Oracle:
+        """Fold what was accepted."""
+        history = self._run.history
+        return Oracle(
+            self.accepted,
+            history.old_items,
+            default_seconds=history.default_seconds,
+            maximum_seconds=history.maximum_seconds,
+        )
+
+    def _check_customer(self, customer: str, oracle: Oracle) -> None:
+        item = self._run.projections.items.get((customer_partition(customer), ""))
+        projection = None if item is None else read_projection(item)
+        now = self._run.scheduler.now
+        for moment in [now, *(at + change for at in oracle.expiries() if at > now for change in (-0.001, 0.0))]:
+            activity = activity_at(projection, customer, self._run.moment(moment))
+            certain, possible = oracle.live_sessions(customer, moment)
+            names = set(activity.session_ids)
+            are_right = not self.has_names or (certain <= names <= possible and len(names) == activity.session_count)
+            if not are_right or not len(certain) <= activity.session_count <= len(possible) or not activity.is_exact:
+                self.fail(
+                    "the session count equals a fold of the facts",
+                    f"{customer} at {moment:.3f}: {activity.session_count} {sorted(names)}, not {sorted(certain)}"
+                    + (f" to {sorted(possible)}" if possible != certain else ""),
+                )
+                return
+        last = (0, "") if projection is None or projection.last_login_time is None else _last_login_of(projection)
+        options = oracle.last_logins(customer) or {(0, "")}
+        if last not in options:
+            self.fail("last login equals a fold of the facts", f"{customer}: {last}, not {sorted(options)}")
+        self._check_revocations(customer, projection, oracle)
+
+    def _check_revocations(self, customer: str, projection: Projection | None, oracle: Oracle) -> None:
+        stored = projection and projection.revocation
+        for session in sorted({fact.session or "" for fact in self.accepted} | {"another"}):
+            for fact in oracle.revocations.get(customer, ()):
+                for started_at in (fact.occurred_at, fact.occurred_at + 1):
+                    covered = stored is not None and stored.covers(session, self._run.moment(started_at / 1000))
+                    if covered != oracle.is_revoked(customer, session, started_at):
+                        self.fail("revocations equal a fold of the facts", f"{customer}, {session}: {stored}")
+
+    def _check_session(self, key: SessionKey, oracle: Oracle) -> None:
+        """Compare an item that TTL has left alone with the fold of its facts."""
+        parent, name, customer = key
+        item_key = (f"suuid#{parent or name}", f"c#{customer}" if parent is None else f"child#suuid#{name}")
+        item = self._run.sessions.items.get(item_key)
+        if item_key in self._ttl_deleted or self.violation:
+            return
+        session = None if item is None else read_item(item)
+        expected = oracle.sessions[key]
+        if not isinstance(session, Session):
+            self.fail("every session is stored", f"{item_key}")
+            return
+        is_ended = session.session_state == "closing"
+        is_over = is_ended or (self._has_lost_a_tombstone(name) and not session.is_live(self._run.moment()))
+        if (expected.must_be_ended and not is_over) or (is_ended and not expected.may_be_ended):
+            self.fail("a session is ended by its logouts and by nothing else", f"{key}: {session.session_state}")
+        logins = [login for login in expected.logins if login.customer == session.customer_id]
+        last = max(logins, key=lambda login: (login.occurred_at, login.event_id))
+        if parent is None or len(oracle.claimants(key)) == 1:
+            found = (_milliseconds(session.started_at), _milliseconds(session.last_login_time), session.country)
+            wanted = (min(login.occurred_at for login in logins), last.occurred_at, last.country)
+            expires_at = session.expires_at and int(session.expires_at.timestamp())
+            if (
+                found != wanted
+                or expires_at != oracle.expiry(key)
+                or (session.last_login_event_id or "") != last.event_id
+            ):
+                self.fail(
+                    "a session equals a fold of its facts",
+                    f"{key}: {found}, {expires_at}, {session.last_login_event_id}, "
+                    f"not {wanted}, {oracle.expiry(key)}, {last.event_id}",
+                )
+        if is_ended and not expected.was_closed:
+            self._check_end(key, session, oracle)
+
+    def _has_lost_a_tombstone(self, child: str) -> bool:
+        """Whether a logout that came before its child session is gone, as it may be once no login can be live."""
+        return any(pk == f"suuid#{child}" for pk, _ in self._ttl_deleted)
+
+    def _check_end(self, key: SessionKey, session: Session, oracle: Oracle) -> None:
+        expected = oracle.sessions[key]
+        ends = {(fact.occurred_at, fact.event_id) for fact in expected.logouts + expected.possible_logouts}
+        if not expected.possible_logouts:
+            ends = {min(ends)}
+        found = (_milliseconds(session.ended_at), session.ended_event_id)
+        if found not in ends:
+            self.fail("a session ends by its earliest logout", f"{key}: {found}, not {sorted(ends)}")
+
+    def _check_left_over(self) -> None:
+        for name, body in self._run.undelivered():
+            fact = name if isinstance(name, Fact) else None
+            if fact is None or fact.kind != "logout" or fact.customer is not None or self._is_here(fact):
+                self.fail("nothing is left undelivered", f"{name or body}")
+        rejected = {json.loads(message)["body_sha256"] for message in self._run.rejected_bodies()}
+        for body in self._run.bodies_to_reject:
+            if sha256(body.encode()).hexdigest() not in rejected:
+                self.fail("a bad event never disappears", body)
+        if any(TOKEN in message for message in self._run.rejected_bodies()):
+            self.fail("no token is stored", "in the rejected-events queue")
+        if any("version" in item and TOKEN in json.dumps(item) for item in self._run.sessions.items.values()):
+            self.fail("no token is stored", "in the sessions table")
+
+    def _is_here(self, logout: Fact) -> bool:
+        """Whether a logout without customer had a session to end; a tombstone that TTL left is none."""
+        for item in self._run.sessions.items.values():
+            session = read_item(item) if "broken" not in item else None
+            if isinstance(session, Session) and session.session_id == logout.session and session.has_login:
+                return True
+        return False
+
+    def visible(self, items: dict[ItemKey, Item]) -> list[Any]:
+        """Give what readers of projections see now."""
+        return [
+            activity_at(read_projection(item), item["customer_id"]["S"], self._run.moment())
+            for _, item in sorted(items.items())
+        ]
+
+    def unclear_facts(self) -> set[Fact]:
+        """Name the facts of which the promise leaves open what they come to when they are delivered once more."""
+        oracle = self.oracle()
+        unclear = {fact for session in oracle.sessions.values() for fact in session.possible_logouts}
+        if self.has_ttl_deleted:  # a child session that is gone may be claimed anew
+            for key, expected in oracle.sessions.items():
+                if key[0] is not None and len(oracle.claimants(key)) > 1:
+                    unclear.update(expected.logins)
+        return unclear
+
+    @property
+    def has_ttl_deleted(self) -> bool:
+        return bool(self._ttl_deleted)
+
+
+def _is_tombstone_of_child(item: Item | None) -> bool:
+    """Whether an item is what a child session's logout left that named no parent and found no child.
+
+    Nobody sees it. Of further such logouts some found the child, through the index; delivered again they find this.
+    """
+    return item is not None and item["PK"]["S"].startswith("suuid#k") and "last_login_time" not in item
+
+
+def _last_login_of(projection: Projection) -> tuple[int | None, str]:
+    return _milliseconds(projection.last_login_time), projection.last_login_session_id or ""
+
+
+def _milliseconds(moment: Any) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)

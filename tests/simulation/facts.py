@@ -1,0 +1,259 @@
+"""What happened in the simulated world: few customers and few sessions, so that everything collides."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+from random import Random
+from typing import Any
+
+from tests.simulation.faults import Fault, Faults
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
+TOKEN = "t0ken"
+"""Part of every access token: it must be found nowhere afterwards."""
+
+
+class Route(StrEnum):
+    """How an event comes to a function."""
+
+    QUEUE = "queue"
+    SNS = "sns"
+    BUS_TO_QUEUE = "bus-to-queue"
+    BUS_TO_FUNCTION = "bus-to-function"
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A login, logout or logout_all. Times are epoch milliseconds.
+
+    Args:
+        kind: The event type.
+        event_id: Empty: the publisher gives none, and EventBridge's envelope id stands in.
+        is_original: Not an event but an item of the original schema, which never expires by itself.
+    """
+
+    kind: str
+    event_id: str
+    occurred_at: int
+    customer: str | None = None
+    session: str | None = None
+    parent: str | None = None
+    expires_at: int | None = None
+    exception: str | None = None
+    country: str | None = None
+    is_original: bool = False
+
+    def body(self, offset_hours: int = 0) -> dict[str, Any]:
+        """Write the canonical event."""
+        fields: dict[str, Any] = {
+            "event_id": self.event_id or None,
+            "event_type": self.kind,
+            "occurred_at": _rfc3339(self.occurred_at, offset_hours),
+            "customer_id": self.customer,
+            "session_id": self.session,
+            "parent_session_id": self.parent,
+            "except_session_id": self.exception,
+            "expires_at": None if self.expires_at is None else _rfc3339(self.expires_at, 0),
+        }
+        if self.kind == "login":
+            fields["access_token"] = f"{TOKEN}-{self.event_id}"
+            fields["client"] = {"country": self.country}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A publisher sends an event.
+
+    Args:
+        at: Epoch seconds.
+        fact: What it says.
+        route: Which way.
+        has_type: Whether the body repeats what the detail-type says.
+    """
+
+    at: float
+    fact: Fact
+    route: Route
+    has_type: bool = True
+
+
+@dataclass
+class History:
+    """What happens in a run.
+
+    Args:
+        default_seconds: `SESSION_TTL_SECONDS`.
+        maximum_seconds: `SESSION_MAX_LIFETIME_SECONDS`.
+        span: Seconds within which it all happens.
+        sendings: In order of time.
+        old_items: Facts that are already in the table as items, and whether each was ended.
+        poison: Bodies that no retry can fix, and when they are sent.
+    """
+
+    default_seconds: int
+    maximum_seconds: int
+    span: float
+    sendings: list[Sending] = field(default_factory=list)
+    old_items: list[tuple[Fact, bool]] = field(default_factory=list)
+    poison: list[tuple[float, str]] = field(default_factory=list)
+
+    @property
+    def facts(self) -> list[Fact]:
+        """Every fact once."""
+        return list(dict.fromkeys(sending.fact for sending in self.sendings))
+
+
+_POISON = (
+    "",
+    "no json",
+    "[]",
+    '{"event_type":"login"}',
+    '{"event_id":"p","event_type":"login","occurred_at":17000000,"customer_id":"A","session_id":"s0"}',
+    '{"event_id":"p","event_type":"Login","occurred_at":"2026-03-01T12:00:00Z","customer_id":"A","session_id":"s0"}',
+    '{"event_id":"p","event_type":"logout","occurred_at":"2026-03-01T12:00:00","customer_id":"A","session_id":"s0"}',
+    '{"event_id":"p","event_type":"login","occurred_at":"2999-03-01T12:00:00Z","customer_id":"A","session_id":"s0"}',
+    '{"event_id":"p","event_id":"q","event_type":"logout","occurred_at":"2026-03-01T12:00:00Z","session_id":"s0"}',
+    '{"event_id":"p","event_type":"logout_all","occurred_at":"2026-03-01T12:00:00Z","access_token":"t0ken-p"}',
+    '{"event_id":NaN}',
+)
+
+
+class Generator:
+    """Draws a history.
+
+    Args:
+        source: The run's one source of randomness.
+        faults: Those that shape what is sent.
+    """
+
+    def __init__(self, source: Random, faults: Faults) -> None:
+        self._source = source
+        self._faults = faults
+        default, maximum = source.choice(((43_200, 604_800), (1200, 3600), (1200, 3600)))
+        span = source.choice((5.0, 300.0, 1.2 * default, 1.5 * maximum))
+        self.history = History(default, maximum, span)
+        self._count = 0
+        self._customers = "ABC"[: source.randint(1, 3)]
+        self._skew = {
+            customer: source.uniform(-300, 290) if faults.planned(Fault.CLOCK_SKEW, 0.5) else 0.0
+            for customer in self._customers
+        }
+
+    def draw(self) -> History:
+        """Make the history."""
+        owned = self._sessions()
+        for customer, session in owned:
+            self._session(customer, session, None)
+        for number in range(self._source.choice((0, 0, 1, 2, 3))):
+            customer, parent = self._source.choice(owned)
+            self._session(customer, f"k{number}", parent)
+            others = [other for other in self._customers if other != customer]
+            if others and self._faults.planned(Fault.SHARED_IDS, 0.3):
+                self._session(self._source.choice(others), f"k{number}", parent)
+        for _ in range(self._source.choice((0, 0, 1, 2))):
+            self._logout_all([session for _, session in owned])
+        if Fault.POISON in self._faults:
+            self._poison()
+        self.history.sendings.sort(key=lambda sending: sending.at)
+        return self.history
+
+    def _sessions(self) -> list[tuple[str, str]]:
+        owned = [(self._source.choice(self._customers), f"s{n}") for n in range(self._source.randint(2, 6))]
+        for _, session in list(owned):
+            other = self._source.choice(self._customers)
+            if (other, session) not in owned and self._faults.planned(Fault.SHARED_IDS, 0.3):
+                owned.append((other, session))
+        return owned
+
+    def _session(self, customer: str, session: str, parent: str | None) -> None:
+        born = START + self._source.random() * self.history.span * 0.7
+        times = sorted(
+            [born, *(born + self._source.random() * self.history.span * 0.3 for _ in range(self._few_refreshes()))]
+        )
+        is_free = all((fact.session, fact.parent) != (session, parent) for fact, _ in self.history.old_items)
+        if is_free and self._faults.planned(Fault.OLD_ITEMS, 0.3) and self._old_item(customer, session, parent):
+            # It is over, and session ids are not used again: what comes now are late copies of what was before.
+            times = [START - 600 * self._source.random() for _ in times]
+        for number, moment in enumerate(times):
+            login = self._fact("login", customer, session, parent, moment)
+            country = self._source.choice((None, "GB", "IT"))
+            login = replace(login, expires_at=self._expiry(login.occurred_at), country=country)
+            hold_back = number == 0 and self._faults.planned(Fault.LOGOUT_FIRST, 0.3)
+            self._send(login, moment, self._source.random() * self.history.span if hold_back else 0.0)
+        if self._source.random() < 0.6:
+            self._logouts(customer, session, parent, max(times))
+
+    def _few_refreshes(self) -> int:
+        return self._source.choice((0, 0, 0, 1, 1, 2, 3))
+
+    def _expiry(self, occurred_at: int) -> int | None:
+        lifetimes = (60, 0.3 * self.history.default_seconds, self.history.maximum_seconds, 1e7, -30)
+        draw = self._source.random()
+        return None if draw < 0.5 else occurred_at + int(1000 * self._source.choice(lifetimes)) + int(1000 * draw)
+
+    def _logouts(self, customer: str, session: str, parent: str | None, after: float) -> None:
+        moment = after + self._source.choice((0.0, self._source.random() * self.history.span * 0.3))
+        for _ in range(self._source.choice((1, 1, 1, 2, 3))):  # more than one: in the same millisecond
+            named = None if self._source.random() < 0.2 else customer
+            below = parent if self._source.random() < 0.5 else None
+            logout = self._fact("logout", named, session, below, moment)
+            self._send(
+                replace(logout, occurred_at=max(logout.occurred_at, self._milliseconds(after, customer))), moment
+            )
+
+    def _logout_all(self, sessions: list[str]) -> None:
+        moment = START + self._source.random() * self.history.span
+        fact = self._fact("logout_all", self._source.choice(self._customers), None, None, moment)
+        exception = self._source.choice(sessions) if self._source.random() < 0.5 else None
+        self._send(replace(fact, exception=exception), moment)
+
+    def _fact(self, kind: str, customer: str | None, session: str | None, parent: str | None, at: float) -> Fact:
+        self._count += 1
+        # not in the order of time: ids only break ties
+        event_id = f"{self._source.choice('abcxyz')}{self._count}"
+        return Fact(kind, event_id, self._milliseconds(at, customer), customer, session, parent)
+
+    def _milliseconds(self, at: float, customer: str | None) -> int:
+        return int(1000 * (at + self._skew.get(customer or "", 0.0)))
+
+    def _old_item(self, customer: str, session: str, parent: str | None) -> bool:
+        """Put an item into the table; answers whether it is over."""
+        occurred_at = int(START - self._source.choice((10, 5000))) * 1000
+        is_original = self._source.random() < 0.6
+        fact = Fact("login", "", occurred_at, customer, session, parent, is_original=is_original)
+        if not is_original:
+            fact = replace(fact, expires_at=occurred_at + self.history.maximum_seconds * 1000)
+        is_over = self._source.random() < 0.2
+        self.history.old_items.append((fact, is_over))
+        return is_over
+
+    def _poison(self) -> None:
+        for _ in range(self._source.randint(1, 3)):
+            at = START + self._source.random() * self.history.span
+            self.history.poison.append((at, self._source.choice(_POISON)))
+
+    def _send(self, fact: Fact, moment: float, hold_back: float = 0.0) -> None:
+        at = max(moment, START) + hold_back + self._source.choice((0.05, 1.0)) * self._source.random()
+        if self._faults.planned(Fault.REORDER, 0.4):
+            at += self._source.random() * self.history.span
+        if self._faults.planned(Fault.LONG_DELAY, 0.15):
+            lifetime = self.history.maximum_seconds
+            # any time after, or just before the longest life of its session ends
+            late = self._source.choice((at + 2 * lifetime * self._source.random(), moment + lifetime - 60))
+            at = max(at, late)
+        route = self._source.choice(list(Route))
+        if route in (Route.BUS_TO_QUEUE, Route.BUS_TO_FUNCTION) and self._source.random() < 0.2:
+            fact = replace(fact, event_id="")
+        self.history.sendings.append(Sending(at, fact, route, self._source.random() < 0.7))
+        if self._faults.planned(Fault.DUPLICATE_FACT, 0.3):
+            again = at + self._source.choice((0.01, 5.0, self.history.span, self.history.maximum_seconds))
+            if fact.event_id:
+                route = self._source.choice(list(Route))
+            self.history.sendings.append(Sending(again, fact, route))
+
+
+def _rfc3339(milliseconds: int, offset_hours: int) -> str:
+    moment = datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+    zone = timezone(timedelta(hours=offset_hours))
+    return moment.astimezone(zone).isoformat(timespec="milliseconds")

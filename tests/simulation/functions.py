@@ -1,0 +1,122 @@
+"""Simulated Lambda: each invocation of a real handler is a task of its own, and may die at any request it makes."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from random import Random
+from typing import Any
+
+from ops.event_sources.invocation import FunctionError
+from processors import eventbridge_consumer, sqs_consumer, stream_projector
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.network import CrashError, Network
+from tests.simulation.scheduler import KilledError, Scheduler, Task
+
+TIMEOUT_SECONDS = 30.0
+FATAL_BODY = '{"event_type":"kills the function"}'
+MAX_CLOCK_SKEW_SECONDS = 300.0
+
+
+class Context:
+    """A Lambda context, as much of it as handlers read."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._deadline = clock() + TIMEOUT_SECONDS
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(1000 * (self._deadline - self._clock()))
+
+
+class Functions:
+    """The functions.
+
+    Args:
+        scheduler: Time and tasks.
+        network: Where a killed invocation leaves what it was about to do.
+        source: The run's one source of randomness.
+        faults: What goes wrong.
+        note: Takes lines of the trace.
+        fail: Takes a violated claim.
+    """
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        network: Network,
+        source: Random,
+        faults: Faults,
+        note: Callable[[str], None],
+        fail: Callable[[str, str], None],
+    ) -> None:
+        self.running: dict[Task, None] = {}
+        self.invocations = 0
+        self._scheduler = scheduler
+        self._network = network
+        self._source = source
+        self._faults = faults
+        self._note = note
+        self._fail = fail
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Run a handler once, and wait for it.
+
+        Raises:
+            FunctionError: It raised, died, ran out of time, or its answer was lost.
+        """
+        self.invocations += 1
+        name = f"{function}#{self.invocations}"
+        task = self._scheduler.spawn(name, partial(self._body, function, event), may_fail=True)
+        if self._faults.strikes(Fault.CLOCK_SKEW):
+            task.clock_skew = self._source.uniform(-MAX_CLOCK_SKEW_SECONDS, MAX_CLOCK_SKEW_SECONDS)
+        self.running[task] = None
+        self._scheduler.at(self._scheduler.now + TIMEOUT_SECONDS, self._time_out, task)
+        self._scheduler.join(task)
+        if task.error is not None:
+            raise FunctionError(type(task.error).__name__) from None
+        if self._faults.strikes(Fault.RESPONSE_LOST):
+            self._note(f"{name} answer lost")
+            raise FunctionError("the response was lost")
+        has_failures = isinstance(task.result, dict) and task.result["batchItemFailures"]
+        if has_failures and self._faults.strikes(Fault.WHOLE_BATCH_FAILURE):
+            raise FunctionError("the whole batch failed")
+        return task.result
+
+    def _body(self, function: str, event: dict[str, Any]) -> Any:
+        task = self._scheduler.current
+        assert task is not None
+        self._note(f"{task.name} begins")
+        try:
+            is_fatal = any(record.get("body") == FATAL_BODY for record in event.get("Records", ()))
+            if is_fatal and self._source.random() < 0.5:
+                raise CrashError
+            result = self._run(function, event)
+            if is_fatal:
+                raise CrashError
+        except Exception as error:
+            if type(error).__name__ != "RetryLaterError":
+                self._fail("no handler raises because of a record", f"{task.name}: {error!r}")
+            self._note(f"{task.name} raised {error!r}")
+            raise
+        except (CrashError, KilledError) as error:
+            self._note(f"{task.name} died: {type(error).__name__}")
+            raise
+        finally:
+            self.running.pop(task, None)
+        self._note(f"{task.name} answered {json.dumps(result)}")
+        return json.loads(json.dumps(result))
+
+    def _run(self, function: str, event: dict[str, Any]) -> Any:
+        context = Context(lambda: self._scheduler.now)
+        if function == "sqs_consumer":
+            return sqs_consumer.lambda_handler(event, context)
+        if function == "eventbridge_consumer":
+            return eventbridge_consumer.lambda_handler(event, context)
+        return stream_projector.lambda_handler(event, context)
+
+    def _time_out(self, task: Task) -> None:
+        if not task.is_done:
+            self._network.abandon(task.in_flight)
+            task.in_flight = []
+            self.running.pop(task, None)
+            self._scheduler.kill(task)

@@ -1,0 +1,234 @@
+"""Naive designs, each as a small patch over the real code: what the simulation must catch.
+
+Each is how one would write it at first, and how systems of this kind are written.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from unittest import mock
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from processors import batches, item_store, projection_table, projections, session_table, sessions, stream_projector
+from processors.commands import late_logout
+from processors.message_queue import MessageQueue
+from processors.projections import CustomerActivity, CustomerFacts, add_record
+from schemas.items import ACTIVE, Session
+from schemas.keys import session_key
+from schemas.projection_items import NEVER, Entry, Projection
+from schemas.stream import StreamRecord
+from schemas.times import to_epoch_seconds
+from tests.simulation import claims, stage
+
+_Patches = list[Any]
+
+
+# --- ADD counters: every change of an image is added to the count, by the second it is to be taken off again
+
+
+@dataclass
+class _Change(CustomerFacts):
+    """By how much a batch changes the counters: by expiry, as `ADD` would."""
+
+    deltas: Counter[int] = field(default_factory=Counter)
+
+
+def _expiry_if_counted(value: object) -> int | None:
+    if not isinstance(value, Session) or value.parent_session_id is not None or value.session_state != ACTIVE:
+        return None
+    if not value.has_login:
+        return None
+    return NEVER if value.expires_at is None else to_epoch_seconds(value.expires_at)
+
+
+def _add_change(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
+    """What was counted before is taken off, what is to be counted now is added: right, if it happens once."""
+    add_record(facts, record)
+    customer_id = getattr(record.after or record.before, "customer_id", None)
+    if customer_id is None:
+        return
+    known = facts.setdefault(customer_id, CustomerFacts())
+    if not isinstance(known, _Change):
+        known = facts[customer_id] = _Change(known.images, known.revocations, known.sequence_numbers)
+    for value, delta in ((record.before, -1), (record.after, 1)):
+        expires_at = _expiry_if_counted(value)
+        if expires_at is not None:
+            known.deltas[expires_at] += delta
+
+
+def _add(
+    projection: Projection | None, facts: CustomerFacts, *, customer_id: str, now: datetime, **_: Any
+) -> Projection | None:
+    before = projection or Projection(customer_id=customer_id)
+    counters = Counter({int(name): entry.started_at for name, entry in before.sessions.items() if name.isdigit()})
+    counters.update(facts.deltas if isinstance(facts, _Change) else {})
+    last_login_time, session_id = projections._last_login(before, facts, [])
+    seconds = to_epoch_seconds(now)
+    merged = replace(
+        before,
+        sessions={str(at): Entry(count, at) for at, count in counters.items() if count},
+        session_count=sum(count for at, count in counters.items() if at > seconds),
+        last_login_time=last_login_time,
+        last_login_session_id=session_id,
+        revocation=projections._revocation(before, facts.revocations),
+    )
+    return None if merged == before else merged
+
+
+def _stored_count(projection: Projection | None, customer_id: str, now: datetime) -> CustomerActivity:
+    """Read the counters as they stand."""
+    known = projection or Projection(customer_id=customer_id)
+    seconds = now.timestamp()
+    count = sum(e.started_at for name, e in known.sessions.items() if name.isdigit() and seconds < e.expires_at)
+    return CustomerActivity(
+        customer_id, known.last_login_time, known.last_login_session_id, count, True, ("unnamed",) * count
+    )
+
+
+def _counters(add: Callable[..., Projection | None]) -> _Patches:
+    return [
+        mock.patch.object(stream_projector, "add_record", _add_change),
+        mock.patch.object(projection_table, "doubted", return_value=set()),
+        mock.patch.object(projection_table, "merge", add),
+        mock.patch.object(claims, "activity_at", _stored_count),
+        mock.patch.object(claims.Claims, "has_names", False),  # it is judged by the number alone
+    ]
+
+
+# --- Batch-marker transaction: the counters and the mark of the batch in one write, so that no batch counts twice
+
+
+def _add_once(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Projection | None:
+    marker = "batch " + " ".join(facts.sequence_numbers)
+    if projection is not None and marker in projection.sessions:
+        return None
+    merged = _add(projection, facts, **arguments) or projection
+    if merged is None:
+        return None
+    marks = {name: entry for name, entry in (projection.sessions if projection else {}).items() if name[0] == "b"}
+    return replace(merged, sessions={**merged.sessions, **marks, marker: Entry(0, NEVER)})
+
+
+# --- Delete on logout: the item goes, and with it the memory that it ever was
+
+
+def _settle_and_delete(settle: Callable[..., None]) -> Callable[..., None]:
+    def settle_then_delete(self: Any, batch: batches.Batch, *arguments: Any) -> None:
+        settle(self, batch, *arguments)
+        for key, item in self._store.read(list(batch.items)).items():
+            if item.get("session_state", {}).get("S") == "closing":
+                self._client.delete_item(TableName=self._table_name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}})
+
+    return settle_then_delete
+
+
+# --- Unconditional put on login
+
+
+def _put_logins(converge: Callable[..., Any]) -> Callable[..., Any]:
+    def put_then_converge(self: Any, keys: Any, decide: Any, *, presumed_absent: Any = (), **arguments: Any) -> Any:
+        settled = {}
+        for key in sorted(presumed_absent):
+            ((_, (item, result)),) = decide({key: None}).items()
+            if item is not None:
+                self.client.put_item(TableName=self.table_name, Item={**item, "version": {"N": "1"}})
+                settled[key] = result
+        left = [key for key in keys if key not in settled]
+        return settled | (converge(self, left, decide, **arguments) if left else {})
+
+    return put_then_converge
+
+
+# --- Last write wins on last login
+
+
+def _newest_delivery(before: Projection, facts: CustomerFacts, current: Any) -> tuple[datetime | None, str | None]:
+    for image in reversed(facts.images):
+        if image.session.last_login_time is not None:
+            return image.session.last_login_time, image.session.session_id
+    return before.last_login_time, before.last_login_session_id
+
+
+# --- TTL counted from the login
+
+
+def _fold_with_ttl_from_login(fold: Callable[..., Any]) -> Callable[..., Any]:
+    def fold_facts(*arguments: Any, lifetimes: sessions.Lifetimes, **more: Any) -> Any:
+        session, outcomes = fold(*arguments, lifetimes=lifetimes, **more)
+        begins = session and (session.started_at or session.ended_at)
+        if begins is not None:
+            session = replace(session, ttl=int((begins + lifetimes.maximum + timedelta(minutes=10)).timestamp()))
+        return session, outcomes
+
+    return fold_facts
+
+
+# --- Commands sent before the write, and forgotten
+
+
+def _send_then_apply(apply: Callable[..., Any]) -> Callable[..., Any]:
+    def send_then_apply(self: Any, events: Any, **arguments: Any) -> Any:
+        children = [event for event in events if event.event_type == "login" and event.parent_session_id is not None]
+        if children:
+            _tell_to_end(self, children)
+        return apply(self, events, **arguments)
+
+    return send_then_apply
+
+
+def _tell_to_end(table: Any, children: list[Any]) -> None:
+    """Look for tombstones of child sessions about to be written, and send commands; what fails is forgotten."""
+    keys = [session_key(child.session_id, child.customer_id) for child in children]
+    try:
+        found = table.read_sessions(set(keys))
+    except (ClientError, BotoCoreError, item_store.ThroughputError):
+        return
+    bodies = [late_logout(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)]
+    commands = MessageQueue(stream_projector.runtime.client("sqs"), stage.EVENTS_URL)
+    commands.send([body for body in bodies if body is not None])
+
+
+def _as_session(login: Any) -> Session:
+    return Session(
+        session_id=login.session_id,
+        customer_id=login.customer_id,
+        parent_session_id=login.parent_session_id,
+        last_login_time=login.occurred_at,
+    )
+
+
+NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
+    "add-counters": lambda: _counters(_add),
+    "batch-marker": lambda: _counters(_add_once),
+    "delete-on-logout": lambda: [
+        mock.patch.object(session_table.SessionTable, "_settle", _settle_and_delete(session_table.SessionTable._settle))
+    ],
+    "unconditional-put": lambda: [
+        mock.patch.object(item_store.ItemStore, "converge", _put_logins(item_store.ItemStore.converge))
+    ],
+    "last-write-wins": lambda: [mock.patch.object(projections, "_last_login", _newest_delivery)],
+    "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
+    "images-believed": lambda: [mock.patch.object(projections, "_is_believed", return_value=True)],
+    "commands-forgotten": lambda: [
+        mock.patch.object(stream_projector, "end_missed_children", return_value=set()),
+        mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
+    ],
+}
+"""By name: makes the patches."""
+
+
+@contextmanager
+def with_naive(name: str | None) -> Iterator[None]:
+    """Put a naive design in for a while; None: none."""
+    patches = NAIVE_DESIGNS[name]() if name is not None else []
+    for patch in patches:
+        patch.start()
+    try:
+        yield
+    finally:
+        for patch in reversed(patches):
+            patch.stop()

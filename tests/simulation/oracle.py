@@ -1,0 +1,156 @@
+"""What must come of the facts, written from the promise and not from the code: no merge, no order, no stream.
+
+A child of two customers, a logout without customer where several sessions bear its id, a parent's children under such a
+logout: there the promise leaves room, and so does the oracle (`may_be_ended`).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from tests.simulation.facts import Fact
+
+SessionKey = tuple[str | None, str, str | None]
+"""Parent, session, customer; a child session's customer is left open, as it belongs to one of those who claim it."""
+
+
+@dataclass
+class Expected:
+    """What is known of one session.
+
+    Args:
+        logins: Its logins.
+        logouts: What must have ended it.
+        possible_logouts: What may have ended it.
+        was_closed: An old item said that it is over.
+    """
+
+    logins: list[Fact] = field(default_factory=list)
+    logouts: list[Fact] = field(default_factory=list)
+    possible_logouts: list[Fact] = field(default_factory=list)
+    was_closed: bool = False
+
+    @property
+    def must_be_ended(self) -> bool:
+        return bool(self.logouts) or self.was_closed
+
+    @property
+    def may_be_ended(self) -> bool:
+        return self.must_be_ended or bool(self.possible_logouts)
+
+
+class Oracle:
+    """A fold of facts.
+
+    Args:
+        facts: Every fact that was accepted.
+        old_items: Facts that were in the table before, and whether each was ended.
+        default_seconds: From a login to its expiry.
+        maximum_seconds: What any expiry is clipped to.
+    """
+
+    def __init__(
+        self,
+        facts: Iterable[Fact],
+        old_items: Iterable[tuple[Fact, bool]],
+        *,
+        default_seconds: int,
+        maximum_seconds: int,
+    ) -> None:
+        self._default = default_seconds
+        self._maximum = maximum_seconds
+        self.sessions: dict[SessionKey, Expected] = defaultdict(Expected)
+        self.revocations: dict[str, list[Fact]] = defaultdict(list)
+        facts = list(facts)
+        for fact, is_over in old_items:
+            session = self.sessions[session_key(fact)]
+            session.was_closed |= is_over
+            if not (fact.is_original and fact.parent):  # such a child names neither customer nor login
+                session.logins.append(fact)
+        for fact in facts:
+            if fact.kind == "login":
+                self.sessions[session_key(fact)].logins.append(fact)
+            elif fact.kind == "logout_all":
+                self.revocations[fact.customer or ""].append(fact)
+        with_login = set(self.sessions)
+        for fact in facts:
+            if fact.kind == "logout":
+                self._end(fact, with_login)
+
+    def _end(self, logout: Fact, with_login: set[SessionKey]) -> None:
+        named = logout.session or ""
+        if logout.parent is not None:
+            self.sessions[logout.parent, named, None].logouts.append(logout)
+            return
+        children = [key for key in with_login if key[0] is not None and key[1] == named]
+        if logout.customer is not None:
+            key = (None, named, logout.customer)
+            mine = [child for child in children if logout.customer in self.claimants(child)]
+            if key in with_login or not mine:
+                self.sessions[key].logouts.append(logout)
+            else:
+                self._end_one_of(mine, logout)
+            return
+        top_level = [key for key in with_login if key[0] is None and key[1] == named]
+        for key in with_login:
+            if key[0] == named:
+                self.sessions[key].possible_logouts.append(logout)
+        self._end_one_of(top_level or children, logout)
+
+    def _end_one_of(self, keys: list[SessionKey], logout: Fact) -> None:
+        is_certain = len(keys) == 1 and len(self.claimants(keys[0])) == 1
+        for key in keys:
+            (self.sessions[key].logouts if is_certain else self.sessions[key].possible_logouts).append(logout)
+
+    def claimants(self, key: SessionKey) -> set[str | None]:
+        """Name the customers who logged in on a session."""
+        return {login.customer for login in self.sessions[key].logins}
+
+    def expiry(self, key: SessionKey) -> int | None:
+        """Tell when a session runs out, epoch seconds; None: an item of the original schema, never by itself."""
+        finite = [self._expiry_of(login) for login in self.sessions[key].logins if not login.is_original]
+        return max(finite, default=None)
+
+    def _expiry_of(self, login: Fact) -> int:
+        asked = login.expires_at if login.expires_at is not None else login.occurred_at + self._default * 1000
+        return min(asked, login.occurred_at + self._maximum * 1000) // 1000
+
+    def live_sessions(self, customer: str, now: float) -> tuple[set[str], set[str]]:
+        """Name the customer's top-level sessions that must count at a time, and those that may."""
+        certain, possible = set(), set()
+        for (parent, session, owner), expected in self.sessions.items():
+            if parent is not None or owner != customer or not expected.logins or expected.must_be_ended:
+                continue
+            expires_at = self.expiry((parent, session, owner))
+            if expires_at is None or now < expires_at:
+                (possible if expected.may_be_ended else certain).add(session)
+        return certain, certain | possible
+
+    def last_logins(self, customer: str) -> set[tuple[int, str]]:
+        """Give what may be the customer's last login (milliseconds, session); a child claimed twice leaves a choice."""
+        certain, contested = [], []
+        for key, expected in self.sessions.items():
+            logins = [(login.occurred_at, key[1]) for login in expected.logins if login.customer == customer]
+            is_contested = key[0] is not None and len(self.claimants(key)) > 1
+            (contested if is_contested else certain).extend(logins)
+        latest = max(certain, default=None)
+        options = {login for login in contested if latest is None or login > latest}
+        if latest is not None or not options:
+            return options | ({latest} if latest else set())
+        return options | {(0, "")}
+
+    def expiries(self) -> list[int]:
+        """All moments at which something runs out."""
+        moments = {self.expiry(key) for key in self.sessions if self.sessions[key].logins}
+        return sorted(moment for moment in moments if moment is not None)
+
+    def is_revoked(self, customer: str, session: str, started_at: int) -> bool:
+        """Tell whether a `logout_all` covers a session that began at a time."""
+        return any(
+            started_at <= fact.occurred_at and fact.exception != session for fact in self.revocations.get(customer, ())
+        )
+
+
+def session_key(fact: Fact) -> SessionKey:
+    """Say which session a login, or a logout that names everything, is about."""
+    return fact.parent, fact.session or "", fact.customer if fact.parent is None else None

@@ -1,0 +1,70 @@
+"""Puts the handlers on the simulated stage: clients, clock, environment. The handlers stay as they are."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from processors import clock, item_store, runtime, telemetry
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+EVENTS_URL, REJECTED_URL = "https://simulated/events", "https://simulated/rejected"
+
+
+class _NoMetrics:
+    """Takes metrics and forgets them."""
+
+    def __init__(self, **settings: str) -> None:
+        pass
+
+    def add_metric(self, **metric: Any) -> None:
+        pass
+
+    def flush_metrics(self) -> None:
+        pass
+
+
+@contextmanager
+def playing(simulation: "Simulation") -> Iterator[None]:
+    """Let the handlers see the simulated world for a while."""
+    scheduler = simulation.scheduler
+    clients: dict[str, Any] = {"dynamodb": simulation.dynamodb, "sqs": simulation.sqs}
+
+    def utc_now() -> datetime:
+        skew = scheduler.current.clock_skew if scheduler.current is not None else 0.0
+        return datetime.fromtimestamp(scheduler.now + skew, UTC)
+
+    store_defaults = {**(item_store.ItemStore.__init__.__kwdefaults__ or {}), "sleep": scheduler.sleep}
+    environment = {
+        "SESSIONS_TABLE": "sessions",
+        "PROJECTIONS_TABLE": "projections",
+        "SESSION_EVENTS_QUEUE_URL": EVENTS_URL,
+        "REJECTED_EVENTS_QUEUE_URL": REJECTED_URL,
+        "SESSION_TTL_SECONDS": str(simulation.history.default_seconds),
+        "SESSION_MAX_LIFETIME_SECONDS": str(simulation.history.maximum_seconds),
+        "DYNAMODB_BATCH_STATEMENTS": str(simulation.transport == "statements").lower(),
+    }
+    with ExitStack() as stack:
+        for patch in (
+            mock.patch.object(runtime, "client", clients.__getitem__),
+            mock.patch.object(runtime, "CONCURRENCY", 1),  # a thread would run beside the scheduler
+            mock.patch.object(runtime, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
+            mock.patch.object(clock, "utc_now", utc_now),
+            mock.patch.object(item_store, "random", simulation.source),
+            mock.patch.object(item_store.ItemStore.__init__, "__kwdefaults__", store_defaults),
+            mock.patch.dict(os.environ, environment),
+            # Logs and metrics go nowhere: to format them would be most of a run's time.
+            mock.patch.object(runtime, "configure_logging", return_value=None),
+            mock.patch.object(telemetry, "EphemeralMetrics", _NoMetrics),
+        ):
+            stack.enter_context(patch)
+        package = logging.getLogger("processors")
+        stack.callback(package.setLevel, package.level)
+        package.setLevel(logging.CRITICAL)
+        yield
