@@ -36,7 +36,8 @@ def _value_size(value: Mapping[str, Any]) -> int:
     if kind == "S":
         return len(content.encode())
     if kind == "N":
-        return len(content.lstrip("-").replace(".", "").strip("0")) // 2 + 2
+        digits = content.lstrip("-").replace(".", "").strip("0")
+        return (len(digits) + 1) // 2 + 1 + content.startswith("-")
     if kind == "M":
         return 3 + sum(1 + len(name.encode()) + _value_size(member) for name, member in content.items())
     if kind == "L":
