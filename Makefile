@@ -8,7 +8,7 @@ SAM_VENV ?= .venv-sam
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-engine test test-engine simulate check validate build format schemas clean
+.PHONY: help run run-engine test test-engine simulate bench check validate build format schemas clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test: $(VENV)/dev.ready ## Set up, then run the test suite
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine $(ARGS)
+
+bench: $(VENV)/ops.ready ## Measure what an event costs, beside the textbook pipeline; writes docs/benchmarks.md
+	$(BIN)/python -m ops.benchmark $(ARGS)
 
 simulate: $(VENV)/dev.ready ## Play seeded histories with every fault: SEEDS=1-20000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) --jobs 2 $(ARGS)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.commands import Command, end_as_logged_out, end_with_parent
-from processors.item_store import ThroughputError, error_code, forever
+from processors.item_store import ThroughputError, chunks, error_code, forever
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 from schemas.items import CLOSING, Session
@@ -21,6 +21,9 @@ from schemas.keys import Key, session_key
 from schemas.stream import StreamRecord
 
 logger = logging.getLogger(__name__)
+
+PARENTS_AT_A_TIME = 200
+"""Ended sessions whose children are read between two looks at the clock."""
 
 
 def cascade(
@@ -39,7 +42,8 @@ def cascade(
     """
     images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
     children = {number: image for number, image in images.items() if _is_child(image)}
-    ended = {number: image for number, image in images.items() if _is_ended_parent(image)}
+    # of several images of one session the last counts: ends only move to the earliest
+    ended = {image.key: (number, image) for number, image in images.items() if _is_ended_parent(image)}
     commands: list[Command] = []
     failed: set[str] = set()
     try:
@@ -47,15 +51,15 @@ def cascade(
     except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
         logger.warning("parents could not be read", extra={"error_code": error_code(error)})
         failed.update(children)
-    for number, parent in ended.items():
+    for part in chunks(list(ended.values()), PARENTS_AT_A_TIME):
         if time_left() <= 0:
-            failed.add(number)
+            failed.update(number for number, _ in part)
             continue
         try:
-            commands += [Command(number, body) for body in _downwards(parent, sessions)]
+            commands += _downwards(part, sessions)
         except (ClientError, BotoCoreError, MalformedItemError) as error:
             logger.warning("children could not be read", extra={"error_code": error_code(error)})
-            failed.add(number)
+            failed.update(number for number, _ in part)
     return commands, failed
 
 
@@ -87,17 +91,18 @@ def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterato
                 yield Command(number, body)
 
 
-def _downwards(parent: Session, sessions: SessionTable) -> Iterator[str]:
-    """Read the children of an ended session, and the child it may turn out to be."""
-    for child in sessions.get_child_sessions_by_session_id(parent.session_id):
-        body = end_with_parent(child, parent) if child.customer_id == parent.customer_id else None
-        if body is not None:
-            yield body
-    if not parent.has_login:
-        child_meant = sessions.find_child(parent.session_id, parent.customer_id)
-        body = None if child_meant is None else end_as_logged_out(child_meant, parent)
-        if body is not None:
-            yield body
+def _downwards(ended: Sequence[tuple[str, Session]], sessions: SessionTable) -> Iterator[Command]:
+    """Read the children of ended sessions, and the children that some of them may turn out to be."""
+    families = sessions.find_children({parent.session_id for _, parent in ended})
+    for number, parent in ended:
+        children = families.get(parent.session_id, [])
+        if any(child.customer_id is None for child in children):  # of the original schema: their parent knows whose
+            children = sessions.get_child_sessions_by_session_id(parent.session_id)
+        bodies = [end_with_parent(child, parent) for child in children if child.customer_id == parent.customer_id]
+        if not parent.has_login:
+            child_meant = sessions.find_child(parent.session_id, parent.customer_id)
+            bodies.append(None if child_meant is None else end_as_logged_out(child_meant, parent))
+        yield from (Command(number, body) for body in bodies if body is not None)
 
 
 def _parent_key(child: Session) -> Key:

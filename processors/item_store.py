@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from processors.parallel import run_all
 from schemas.keys import Key
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class ItemStore:
             engines without PartiQL.
         rounds: How often a key is read and decided anew after a lost race or a throttle.
         sleep: Waits for so many seconds.
+        concurrency: Most requests under way at a time. Above 1 the client has to be thread-safe, as boto3's are.
     """
 
     def __init__(
@@ -96,9 +98,11 @@ class ItemStore:
         batch_statements: bool = True,
         rounds: int = 6,
         sleep: Callable[[float], None] = time.sleep,
+        concurrency: int = 1,
     ) -> None:
         self.client = client
         self.table_name = table_name
+        self._concurrency = concurrency
         self._write_all = self._execute_statements if batch_statements else self._put_items
         self._rounds = rounds
         self._sleep = sleep
@@ -124,33 +128,46 @@ class ItemStore:
             cause is logged. Trying again later is always safe.
         """
         settled: dict[Key, Result] = {}
-        guesses = set(keys).intersection(presumed_absent)
-        stored: dict[Key, Item | None] = dict.fromkeys(sorted(guesses))
-        unread = set(keys) - guesses
+        unsettled = set(keys)
         is_contended = False
+        guesses = unsettled.intersection(presumed_absent)
+        if guesses and time_left() > 0:
+            refused = self._settle(dict.fromkeys(sorted(guesses)), decide, settled)
+            unsettled = (unsettled - guesses) | refused.keys()
+            # a guess that was wrong is no race: it is read at once, with the others
+            is_contended = not _RACE_CODES.issuperset(refused.values())
         for attempt in range(self._rounds):
+            if not unsettled:
+                return settled
             if is_contended:
                 self._back_off(attempt)
             if time_left() <= 0:
                 break
-            stored |= self._read_known(unread)
-            decisions = decide(stored)
-            settled |= {key: result for key, (new, result) in decisions.items() if new is None}
-            refused: dict[Key, str] = {}
-            for write, error_code in self._write_all(
-                [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
-            ):
-                if error_code is None:
-                    settled[write.key] = decisions[write.key][1]
-                elif error_code in _RACE_CODES or error_code in _PASSING_CODES:
-                    refused[write.key] = error_code
-            # a guess that was wrong is no race: it is read and written at once
-            is_contended |= not (refused.keys() <= guesses and _RACE_CODES.issuperset(refused.values()))
-            guesses, stored, unread = set(), {}, set(refused)
-            if not unread:
-                return settled
-        logger.warning("gave up", extra={"table": self.table_name, "unsettled": len(unread) + len(stored)})
+            unsettled = set(self._settle(self._read_known(unsettled), decide, settled))
+            is_contended = True
+        if unsettled:
+            logger.warning("gave up", extra={"table": self.table_name, "unsettled": len(unsettled)})
         return settled
+
+    def _settle(
+        self, stored: Mapping[Key, Item | None], decide: Decide[Result], settled: dict[Key, Result]
+    ) -> dict[Key, str]:
+        """Decide upon what is stored and write it; what sticks is added to `settled`.
+
+        Returns:
+            The error code of each write that is to be decided anew.
+        """
+        decisions = decide(stored)
+        settled |= {key: result for key, (new, result) in decisions.items() if new is None}
+        refused: dict[Key, str] = {}
+        for write, problem in self._write_all(
+            [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
+        ):
+            if problem is None:
+                settled[write.key] = decisions[write.key][1]
+            elif problem in _RACE_CODES or problem in _PASSING_CODES:
+                refused[write.key] = problem
+        return refused
 
     def read(self, keys: Collection[Key]) -> dict[Key, Item]:
         """Read items, strongly consistent, 100 a request.
@@ -161,19 +178,23 @@ class ItemStore:
             ThroughputError: Keys were left unprocessed after several tries.
         """
         items: dict[Key, Item] = {}
-        for chunk in _chunks(sorted(keys), READ_BATCH):
-            items |= self._read_chunk(chunk)
+        for found in run_all(self._read_chunk, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
+            items |= found
         return items
 
     def _read_known(self, keys: Collection[Key]) -> dict[Key, Item | None]:
         """Read what can be read; what cannot is left out, and logged."""
         found: dict[Key, Item | None] = {}
-        for chunk in _chunks(sorted(keys), READ_BATCH):
-            try:
-                found |= dict.fromkeys(chunk) | self._read_chunk(chunk)
-            except (ClientError, BotoCoreError, ThroughputError) as error:
-                _log_failure("BatchGetItem", self.table_name, len(chunk), error)
+        for part in run_all(self._try_chunk, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
+            found |= part
         return found
+
+    def _try_chunk(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
+        try:
+            return dict.fromkeys(keys) | self._read_chunk(keys)
+        except (ClientError, BotoCoreError, ThroughputError) as error:
+            _log_failure("BatchGetItem", self.table_name, len(keys), error)
+            return {}
 
     def _read_chunk(self, keys: Sequence[Key]) -> dict[Key, Item]:
         items: dict[Key, Item] = {}
@@ -192,24 +213,26 @@ class ItemStore:
         raise ThroughputError(f"{len(wanted)} keys left unprocessed after {self._rounds} tries")
 
     def _execute_statements(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str | None]]:
-        for chunk in _chunks(writes, STATEMENT_BATCH):
-            try:
-                response = self.client.batch_execute_statement(
-                    Statements=[_statement(self.table_name, write) for write in chunk]
-                )
-            except (ClientError, BotoCoreError) as error:
-                code = _log_failure("BatchExecuteStatement", self.table_name, len(chunk), error)
-                if code == "ValidationException" and len(chunk) > 1:  # one bad statement refuses all of them
-                    for write in chunk:
-                        yield from self._execute_statements([write])
-                else:
-                    yield from ((write, code) for write in chunk)
-                continue
-            for write, answer in zip(chunk, response["Responses"], strict=True):
-                problem = answer["Error"]["Code"] if "Error" in answer else None
-                if problem is not None and problem not in _RACE_CODES:
-                    logger.warning("write failed", extra={"table": self.table_name, "error_code": problem})
-                yield write, problem
+        for answers in run_all(self._execute_chunk, chunks(writes, STATEMENT_BATCH), concurrency=self._concurrency):
+            yield from answers
+
+    def _execute_chunk(self, writes: Sequence[Write]) -> list[tuple[Write, str | None]]:
+        try:
+            response = self.client.batch_execute_statement(
+                Statements=[_statement(self.table_name, write) for write in writes]
+            )
+        except (ClientError, BotoCoreError) as error:
+            code = _log_failure("BatchExecuteStatement", self.table_name, len(writes), error)
+            if code == "ValidationException" and len(writes) > 1:  # one bad statement refuses all of them
+                return [answer for write in writes for answer in self._execute_chunk([write])]
+            return [(write, code) for write in writes]
+        answers: list[tuple[Write, str | None]] = []
+        for write, answer in zip(writes, response["Responses"], strict=True):
+            problem = answer["Error"]["Code"] if "Error" in answer else None
+            if problem is not None and problem not in _RACE_CODES:
+                logger.warning("write failed", extra={"table": self.table_name, "error_code": problem})
+            answers.append((write, problem))
+        return answers
 
     def _put_items(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str | None]]:
         for write in writes:
@@ -234,7 +257,8 @@ def _statement(table_name: str, write: Write) -> Any:
     item = write.versioned
     if write.old is None:
         return {"Statement": _insert(table_name, tuple(item)), "Parameters": list(item.values())}
-    names = tuple(name for name in item if name not in ("PK", "SK"))
+    # what stays is not sent: under the version read, it is what it was
+    names = tuple(name for name, value in item.items() if write.old.get(name) != value)
     gone = tuple(name for name in write.old if name not in item)
     parameters = [item[name] for name in names]
     parameters += [item[name] for name in ("PK", "SK") if name in item]
@@ -286,6 +310,6 @@ def _log_failure(operation: str, table_name: str, items: int, error: Exception) 
 _Element = TypeVar("_Element")
 
 
-def _chunks(elements: Sequence[_Element], size: int) -> Iterator[Sequence[_Element]]:
-    for start in range(0, len(elements), size):
-        yield elements[start : start + size]
+def chunks(elements: Sequence[_Element], size: int) -> list[Sequence[_Element]]:
+    """Cut a sequence into parts of at most so many elements."""
+    return [elements[start : start + size] for start in range(0, len(elements), size)]

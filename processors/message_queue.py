@@ -1,11 +1,13 @@
 """Sending to an SQS queue, many messages at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.item_store import error_code, forever
+from processors.parallel import run_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -22,11 +24,13 @@ class MessageQueue:
     Args:
         client: A boto3 SQS client.
         url: The queue's URL.
+        concurrency: Most requests under way at a time.
     """
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, *, concurrency: int = 1) -> None:
         self._client = client
         self._url = url
+        self._concurrency = concurrency
 
     def send(self, bodies: Sequence[str], *, time_left: Callable[[], float] = forever) -> dict[int, str]:
         """Send messages, ASCII only, each of at most `MAX_MESSAGE_BYTES`; ten a request.
@@ -38,21 +42,23 @@ class MessageQueue:
         Returns:
             The positions of those that were not sent, with the error's code. Nothing is raised.
         """
+        send = partial(self._send, bodies, time_left)
         failures: dict[int, str] = {}
-        for chunk in _chunks(bodies):
-            if time_left() <= 0:
-                failures |= dict.fromkeys(chunk, "OutOfTime")
-                continue
-            entries = [{"Id": str(position), "MessageBody": bodies[position]} for position in chunk]
-            try:
-                response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type] # dicts of that shape
-            except (ClientError, BotoCoreError) as error:
-                failures |= dict.fromkeys(chunk, error_code(error))
-            else:
-                sent = {int(entry["Id"]) for entry in response.get("Successful", ())}
-                failures |= dict.fromkeys(set(chunk) - sent, "NotSent")
-                failures |= {int(entry["Id"]): entry["Code"] for entry in response.get("Failed", ())}
+        for failed in run_all(send, list(_chunks(bodies)), concurrency=self._concurrency):
+            failures |= failed
         return failures
+
+    def _send(self, bodies: Sequence[str], time_left: Callable[[], float], chunk: list[int]) -> dict[int, str]:
+        if time_left() <= 0:
+            return dict.fromkeys(chunk, "OutOfTime")
+        entries = [{"Id": str(position), "MessageBody": bodies[position]} for position in chunk]
+        try:
+            response = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)  # type: ignore[arg-type] # dicts of that shape
+        except (ClientError, BotoCoreError) as error:
+            return dict.fromkeys(chunk, error_code(error))
+        sent = {int(entry["Id"]) for entry in response.get("Successful", ())}
+        failures = dict.fromkeys(set(chunk) - sent, "NotSent")
+        return failures | {int(entry["Id"]): entry["Code"] for entry in response.get("Failed", ())}
 
 
 def _chunks(bodies: Sequence[str]) -> Iterator[list[int]]:

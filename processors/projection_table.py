@@ -36,6 +36,7 @@ class ProjectionTable:
         clock: Gives the time of a write and of "now" in reads, aware UTC.
         capacity: Most sessions in one item.
         limit: Most sessions of a customer that may be live at a time; 0: no limit.
+        concurrency: Most requests under way at a time.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class ProjectionTable:
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
         limit: int = 0,
+        concurrency: int = 1,
     ) -> None:
         self._client = client
         self._table_name = table_name
-        self._store = ItemStore(client, table_name, batch_statements=batch_statements)
+        self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
         self._clock = clock
         self._capacity = capacity
         self._limit = limit

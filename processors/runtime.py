@@ -6,15 +6,17 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from processors.item_store import forever
 from processors.settings import Settings, SettingsError
 from processors.telemetry import configure_logging
-from schemas.envelopes import BUNDLED, Providers
+
+if TYPE_CHECKING:
+    from schemas.envelopes import Providers
 
 _RESERVE_SECONDS = 2.0
 """Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
@@ -24,7 +26,11 @@ _CLIENT_CONFIG = Config(
     read_timeout=4,  # three attempts stay below the functions' 30 s
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=16,
+    parameter_validation=False,  # a third of the CPU of a write, for requests whose shape is ours (decision 8)
 )
+CONCURRENCY = 8
+"""Requests that a handler has under way at a time, where it writes batches of statements. Below the pool's size."""
+
 _WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
 _lock = threading.Lock()
 
@@ -43,19 +49,22 @@ def read_settings(*needs: str) -> Settings:
     return settings
 
 
-def providers(settings: Settings) -> Providers:
+def providers(settings: Settings) -> "Providers":
     """Give how events of identity systems are read: as the files that come along say, and those of the settings.
 
     Raises:
         SettingsError: A mapping file or the keys are wrong; for a file its line is named.
     """
     if not settings.provider_mappings_directory and not settings.token_jwks:
+        from schemas.envelopes import BUNDLED  # noqa: PLC0415 # start-up: the projector reads no events
+
         return BUNDLED
     return _providers(settings.provider_mappings_directory, settings.token_jwks)
 
 
 @lru_cache(maxsize=4)
-def _providers(directory: str, jwks: str) -> Providers:
+def _providers(directory: str, jwks: str) -> "Providers":
+    from schemas.envelopes import Providers  # noqa: PLC0415 # start-up, as above
     from schemas.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
     from schemas.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
     from schemas.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
@@ -73,14 +82,22 @@ def _providers(directory: str, jwks: str) -> Providers:
 
 
 def client(service: str) -> Any:
-    """Give a boto3 client, made once for as long as region and endpoints stay the same."""
-    with _lock:  # boto3's default session is not thread-safe
+    """Give a client, made once for as long as region and endpoints stay the same.
+
+    It is the client that boto3 gives, made without boto3: resources and S3 transfers need not be imported.
+    """
+    with _lock:  # one is enough, whoever asks first
         return _client(service, tuple(os.environ.get(name) for name in _WHERE))
 
 
 @lru_cache(maxsize=16)
 def _client(service: str, _where: tuple[str | None, ...]) -> Any:
-    return boto3.client(service, config=_CLIENT_CONFIG)  # type: ignore[call-overload] # the name is a variable
+    return botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
+
+
+def concurrency(settings: Settings) -> int:
+    """How many requests may overlap: one where the engine takes single writes, as moto's state is not thread-safe."""
+    return CONCURRENCY if settings.batch_statements else 1
 
 
 def time_left(context: object) -> Callable[[], float]:

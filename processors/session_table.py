@@ -1,7 +1,7 @@
 """The sessions table: the register of who is logged in, and its eight access patterns."""
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,11 +10,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.batches import Batch, ItemFacts, combine
 from processors.clock import utc_now
-from processors.item_store import Item, ItemStore, error_code, forever
+from processors.item_store import Item, ItemStore, chunks, error_code, forever
+from processors.parallel import run_all
 from processors.sessions import Lifetimes
 from schemas.errors import MalformedItemError
-from schemas.items import Session, read_item, with_parent, write_item
+from schemas.items import Attributes, Session, read_item, with_parent, write_item
 from schemas.keys import (
+    CHILD_PREFIX,
     SESSION_PREFIX,
     Key,
     child_sort_key,
@@ -34,6 +36,9 @@ logger = logging.getLogger(__name__)
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
 
+PARTITIONS_A_SELECT = 50
+"""Most partition keys of an IN. Source: DynamoDB Developer Guide, "PartiQL operators"."""
+
 
 class SessionTable:
     """The sessions table.
@@ -46,6 +51,7 @@ class SessionTable:
             `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
         clock: Gives the time of a write and of "now" in reads, aware UTC.
         index_name: The inverted index.
+        concurrency: Most requests under way at a time.
     """
 
     def __init__(
@@ -57,13 +63,16 @@ class SessionTable:
         batch_statements: bool = False,
         clock: Callable[[], datetime] = utc_now,
         index_name: str = "GSI1_inverse",
+        concurrency: int = 1,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._index_name = index_name
         self._lifetimes = lifetimes or Lifetimes()
         self._clock = clock
-        self._store = ItemStore(client, table_name, batch_statements=batch_statements)
+        self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
+        self._read_children = self._select_children if batch_statements else self._query_children
+        self._concurrency = concurrency
 
     # --- writes
 
@@ -255,6 +264,56 @@ class SessionTable:
         found = {key: read_item(item) for key, item in self._store.read(keys).items()}
         return {key: session for key, session in found.items() if isinstance(session, Session)}
 
+    def find_children(self, session_ids: Collection[str]) -> dict[str, list[Session]]:
+        """Read the child sessions of many sessions, ended ones too; strongly consistent. No parent is attached.
+
+        Returns:
+            By their parent's id; sessions without children are left out.
+
+        Raises:
+            ClientError: The service refused.
+            BotoCoreError: It could not be reached.
+            MalformedItemError: An item breaks the schema.
+        """
+        families: dict[str, list[Session]] = {}
+        parts = chunks(sorted(session_ids), PARTITIONS_A_SELECT)
+        for found in run_all(self._read_children, parts, concurrency=self._concurrency):
+            for child in found:
+                if child.parent_session_id is not None and child.has_login:
+                    families.setdefault(child.parent_session_id, []).append(child)
+        return families
+
+    def _select_children(self, session_ids: Sequence[str]) -> list[Session]:
+        """Read many partitions in one request; a Query reads one."""
+        places = ", ".join("?" * len(session_ids))
+        request: dict[str, Any] = {
+            "Statement": f'SELECT * FROM "{self._table_name}" WHERE "PK" IN [{places}] AND begins_with("SK", ?)',  # noqa: S608 # our own table; values are parameters
+            "Parameters": [{"S": session_partition(name)} for name in session_ids] + [{"S": CHILD_PREFIX}],
+            "ConsistentRead": True,
+        }
+        children: list[Session] = []
+        while True:
+            page = self._client.execute_statement(**request)
+            children += _sessions_in(page["Items"])
+            if "NextToken" not in page:
+                return children
+            request["NextToken"] = page["NextToken"]
+
+    def _query_children(self, session_ids: Sequence[str]) -> list[Session]:
+        """Read partition by partition, for engines without PartiQL."""
+        return [
+            child
+            for session_id in session_ids
+            for child in self._query(
+                KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
+                ExpressionAttributeValues={
+                    ":pk": {"S": session_partition(session_id)},
+                    ":prefix": {"S": CHILD_PREFIX},
+                },
+                ConsistentRead=True,
+            )
+        ]
+
     def _partition(self, session_id: str) -> Iterator[Session]:
         """Everything in a session's partition: its items, one per customer, and its children; strongly consistent."""
         return self._query(
@@ -280,10 +339,14 @@ class SessionTable:
 
     def _query(self, **query: Any) -> Iterator[Session]:
         for page in self._client.get_paginator("query").paginate(TableName=self._table_name, **query):
-            for item in page["Items"]:
-                session = read_item(item)
-                if isinstance(session, Session):
-                    yield session
+            yield from _sessions_in(page["Items"])
+
+
+def _sessions_in(items: Iterable[Attributes]) -> Iterator[Session]:
+    for item in items:
+        session = read_item(item)
+        if isinstance(session, Session):
+            yield session
 
 
 def _families(items: Iterator[Session]) -> tuple[dict[str, Session], list[Session]]:

@@ -28,6 +28,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
             raise.
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    concurrency = runtime.concurrency(settings)
     intake = Intake(
         SessionTable(
             runtime.client("dynamodb"),
@@ -35,8 +36,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
             lifetimes=settings.lifetimes,
             batch_statements=settings.batch_statements,
             clock=clock.utc_now,
+            concurrency=concurrency,
         ),
-        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
+        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
         settings.lifetimes,
         clock.utc_now,
     )

@@ -37,15 +37,23 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     """
     settings = runtime.read_settings("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_EVENTS_QUEUE_URL")
     client = runtime.client("dynamodb")
-    sessions = SessionTable(client, settings.sessions_table, clock=clock.utc_now)
+    concurrency = runtime.concurrency(settings)
+    sessions = SessionTable(
+        client,
+        settings.sessions_table,
+        batch_statements=settings.batch_statements,
+        clock=clock.utc_now,
+        concurrency=concurrency,
+    )
     projections = ProjectionTable(
         client,
         settings.projections_table,
         batch_statements=settings.batch_statements,
         clock=clock.utc_now,
         limit=settings.max_sessions_per_customer,
+        concurrency=concurrency,
     )
-    queue = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url)
+    queue = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url, concurrency=concurrency)
     time_left = runtime.time_left(context)
 
     records, failed = _read_all(event.get("Records", ()))

@@ -5,11 +5,13 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from schemas.readings import Ignored
+if TYPE_CHECKING:
+    from schemas.readings import Ignored
 
 NAMESPACE = "SessionEvents"
 
@@ -40,7 +42,7 @@ def emit_counts(function: str, counts: Mapping[str, int]) -> None:
         metrics.flush_metrics()
 
 
-def emit_ignored(function: str, ignored: Mapping[Ignored, int]) -> None:
+def emit_ignored(function: str, ignored: "Mapping[Ignored, int]") -> None:
     """Count the ignored events of identity systems by system and type, in the metric `ignored_by_provider`.
 
     The system is a dimension; the type is a property of the line, to be counted with CloudWatch Logs Insights, because

@@ -79,7 +79,10 @@ def _empty_as_absent(value: object) -> object:
 def _cut_user_agent(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return "".join(c if c.isprintable() else " " for c in value[:MAX_USER_AGENT]) or None
+    cut = value[:MAX_USER_AGENT]
+    if cut.isprintable():
+        return cut or None
+    return "".join(c if c.isprintable() else " " for c in cut)
 
 
 TIME_SCHEMA = {

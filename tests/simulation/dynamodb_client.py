@@ -1,5 +1,6 @@
 """The part of boto3's DynamoDB client that the handlers use, over simulated tables. Anything else is refused."""
 
+import re
 from collections.abc import Callable, Iterator
 from random import Random
 from types import SimpleNamespace
@@ -12,6 +13,9 @@ from tests.simulation.network import Network, client_error
 from tests.simulation.partiql import Insert, StatementError, Update, parse
 from tests.simulation.tables import ConditionFailedError, Item, ItemKey, Table, matches
 
+_SELECT = re.compile(
+    r'SELECT \* FROM "(?P<table>[^"]+)" WHERE "PK" IN \[(?P<places>[?, ]+)\] AND begins_with\("SK", \?\)'
+)
 INDEX_NAME = "GSI1_inverse"
 
 
@@ -84,6 +88,29 @@ class DynamoDbClient:
         steps = [lambda key=key, write=write: self._execute(write) for _, key, write in bound]
         problems = self._network.request("BatchExecuteStatement", steps, writes=True)
         return {"Responses": [{} if code is None else {"Error": {"Code": code}} for code in problems]}
+
+    def execute_statement(
+        self,
+        *,
+        Statement: str,  # noqa: N803
+        Parameters: list[dict[str, Any]],  # noqa: N803
+        ConsistentRead: bool = False,  # noqa: N803
+        NextToken: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        """Read the children in up to 50 partitions, each at an instant of its own, in pages."""
+        select = _SELECT.fullmatch(Statement)
+        if select is None or not ConsistentRead:
+            raise NotImplementedError(f"the statement {Statement!r} is not simulated")
+        *partitions, prefix = (parameter["S"] for parameter in Parameters)
+        if not 0 < len(partitions) <= 50 or select["places"] != ", ".join("?" * len(partitions)):
+            raise client_error("ExecuteStatement", "ValidationException")
+        table = self._tables[select["table"]]
+        steps = [lambda partition=partition: list(table.partition(partition)) for partition in partitions]
+        found = [item for items in self._network.request("ExecuteStatement", steps) for item in items]
+        children = [item for item in found if item["SK"]["S"].startswith(prefix)]
+        start, size = int(NextToken or 0), self._source.choice((1, 2, 50))
+        page: dict[str, Any] = {"Items": children[start : start + size]}
+        return page | ({"NextToken": str(start + size)} if start + size < len(children) else {})
 
     def get_paginator(self, operation: str) -> "_QueryPaginator":
         if operation != "query":

@@ -54,6 +54,7 @@ def playing(simulation: "Simulation") -> Iterator[None]:
     with ExitStack() as stack:
         for patch in (
             mock.patch.object(runtime, "client", clients.__getitem__),
+            mock.patch.object(runtime, "CONCURRENCY", 1),  # a thread would run beside the scheduler
             mock.patch.object(runtime, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
             mock.patch.object(clock, "utc_now", utc_now),
             mock.patch.object(item_store, "random", simulation.source),

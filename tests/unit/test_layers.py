@@ -1,6 +1,8 @@
 """Imports go one way: handlers, tables, core, schemas. Read from the source, so that nothing has to be imported."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,7 +87,7 @@ def test_the_core_has_no_clock_environment_network_log_or_chance(name: str) -> N
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_tables_import_no_layer_above(name: str) -> None:
-    allowed = PURE | TABLES | {"processors.clock"}
+    allowed = PURE | TABLES | {"processors.clock", "processors.parallel"}
 
     assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= allowed
 
@@ -115,3 +117,14 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
     used = {ast.unparse(node) for node in outside_functions if isinstance(node, ast.Attribute)}
 
     assert used & {"os.environ", "os.getenv", "boto3.client", "boto3.resource", "boto3.session"} == set()
+
+
+def test_the_projector_starts_without_what_only_the_consumers_need() -> None:
+    unwanted = ("pydantic", "boto3", "s3transfer", "schemas.events")
+    question = f"import sys, processors.stream_projector; print([m for m in {unwanted} if m in sys.modules])"
+
+    answer = subprocess.run(  # noqa: S603 # the command is ours
+        [sys.executable, "-c", question], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert answer.stdout.strip() == "[]"

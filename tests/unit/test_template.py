@@ -411,7 +411,8 @@ def test_no_limit_is_offered_that_a_projection_cannot_enforce() -> None:
 
 
 def test_the_projector_may_write_projections_but_not_sessions() -> None:
-    writes = [s for s in statements("StreamProjectorRole") if "dynamodb:P" in json.dumps(s["Action"])]
+    verbs = ("dynamodb:Put", "dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate")
+    writes = [s for s in statements("StreamProjectorRole") if any(verb in json.dumps(s["Action"]) for verb in verbs)]
 
     assert [s["Resource"] for s in writes] == [{"Fn::GetAtt": ["ProjectionsTable", "Arn"]}]
 

@@ -1,0 +1,59 @@
+"""`python -m ops.benchmark`: measure, print the targets, write `docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ops.benchmark.document import write_report
+from ops.benchmark.results import QUICK, Plan, measure
+from ops.benchmark.targets import judge
+from ops.child_process import EngineError
+
+_DOCS = Path(__file__).parents[2] / "docs"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benchmark; answers 1 where a counted target is missed: those do not depend on the machine."""
+    parser = argparse.ArgumentParser(prog="python -m ops.benchmark", description=__doc__)
+    parser.add_argument(
+        "--quick", action="store_true", help="a few batches on the stub, in seconds: to see that it works"
+    )
+    parser.add_argument("--service-ms", type=float, help="what the stub takes for a request (default: 5)")
+    parser.add_argument("--no-local", action="store_true", help="leave out DynamoDB Local, which needs Java and npm")
+    parser.add_argument(
+        "--steady-events", type=int, metavar="N", help="events of the steady state (default: 1,000,000; 0: none)"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=_DOCS, metavar="FOLDER", help="where to write benchmarks.md and charts"
+    )
+    options = parser.parse_args(arguments)
+    plan = QUICK if options.quick else Plan()
+    if options.service_ms is not None:
+        plan = replace(plan, service_ms=options.service_ms)
+    if options.steady_events is not None:
+        plan = replace(plan, steady_events=options.steady_events)
+    if options.no_local:
+        plan = replace(plan, is_local=False)
+    try:
+        results = measure(plan, day=datetime.now(UTC).date(), tell=_tell)
+    except EngineError as error:
+        sys.exit(f"benchmark: {error}")
+    document = write_report(results, options.output)
+    targets = judge(results)
+    for target in targets:
+        print(f"{'met   ' if target.is_met else 'MISSED'} {target.name}: {target.measured} ({target.limit})")
+    print(f"Written: {document.name}")
+    return int(any(not target.is_met and target.kind == "counted" for target in targets))
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

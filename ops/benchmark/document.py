@@ -1,0 +1,282 @@
+"""The report of a run: Markdown with tables and charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ops.benchmark.charts import bar_chart
+from ops.benchmark.measuring import Comparison, Figures
+from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
+from ops.benchmark.prices import (
+    LAMBDA_GB_SECOND,
+    LAMBDA_REQUESTS_MILLION,
+    PRICES_AS_OF,
+    READ_UNITS_MILLION,
+    WRITE_UNITS_MILLION,
+    cost_of_a_million_sessions,
+)
+from ops.benchmark.results import USUAL_SIZE, Results
+from ops.benchmark.targets import judge
+
+_INTRODUCTION = """\
+# Benchmarks
+
+Made by `make bench`; measured on {day} on {machine}. Two cores run client and engine, so milliseconds are this
+machine's; ratios are what travels. All contenders take turns in one run, figures are medians.
+
+- **ours**: the handlers as deployed, through `lambda_handler`.
+- **textbook**: what the documentation of its parts has users write
+  ([ops/benchmark/textbook.py](../ops/benchmark/textbook.py)): Powertools' BatchProcessor, its idempotency layer on a
+  DynamoDB table, one boto3 call per record, ADD counters on the stream.
+- **bare loop**: 25-statement requests made beforehand and sent one after the other; it parses and decides nothing.
+
+The stub DynamoDB answers every request {service:g} ms after it arrived, requests overlap, and read and write units are
+worked out from item sizes. Billed time is the duration of the invocation; CPU is the client's, all threads.
+"""
+
+
+def write_report(results: Results, folder: Path) -> Path:
+    """Write `benchmarks.md` and its charts into a folder; returns the document's path."""
+    charts = folder / "benchmarks"
+    charts.mkdir(parents=True, exist_ok=True)
+    for name, chart in _charts(results).items():
+        (charts / f"{name}.svg").write_text(chart, encoding="utf-8")
+    document = folder / "benchmarks.md"
+    document.write_text(render(results), encoding="utf-8")
+    return document
+
+
+def render(results: Results) -> str:
+    """Write the document."""
+    sections = [
+        _INTRODUCTION.format(day=results.day, machine=results.machine, service=results.plan.service_ms),
+        _targets(results),
+        _consumers(results),
+        _projectors(results),
+        _sizes(results),
+        _growth(results),
+        _cost(results),
+        _local(results),
+        _steady_state(results),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def _targets(results: Results) -> str:
+    rows = [
+        [target.name, target.limit, target.measured, "met" if target.is_met else "**missed**"]
+        for target in judge(results)
+    ]
+    return _section("Targets", _table(["ratio in this run", "target", "measured", ""], rows))
+
+
+def _consumers(results: Results) -> str:
+    rows = [
+        row
+        for comparison in results.workloads
+        for row in _rows(comparison.workload, comparison.consumers, with_units=True)
+    ]
+    table = _table(["events", "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
+    return _section(
+        f"Consumer, batches of {USUAL_SIZE}",
+        "Per event, and the whole batch's duration (median, 99th percentile).",
+        table,
+        "![CPU per event](benchmarks/consumer-cpu.svg)",
+    )
+
+
+def _projectors(results: Results) -> str:
+    rows = [
+        row
+        for comparison in results.workloads
+        for row in _rows(comparison.workload, comparison.projectors, with_units=True)
+    ]
+    table = _table(["records of", "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
+    return _section(
+        "Projector",
+        "Per stream record, of what the consumer's batch wrote. Duplicates write nothing, so no record tells of them.",
+        table,
+        "![CPU per record](benchmarks/projector-cpu.svg)",
+    )
+
+
+def _sizes(results: Results) -> str:
+    rows = []
+    for comparison in _all_sizes(results):
+        for name in (OURS, TEXTBOOK):
+            figures = comparison.consumers.get(name)
+            if figures is None:
+                rows.append([f"{comparison.size:,}", name, "not run: beyond a function's timeout", "", "", ""])
+            else:
+                cells = [f"{figures.requests:.3f}", f"{figures.cpu_ms:.3f}", f"{figures.batch_ms:,.0f}"]
+                rows.append([f"{comparison.size:,}", name, *cells, f"{figures.batch_ms_p99:,.0f}"])
+    table = _table(["logins in a batch", "", "requests", "CPU ms", "batch ms", "p99"], rows)
+    return _section("Batch size", table, "![Duration of a batch](benchmarks/batch-size.svg)")
+
+
+def _growth(results: Results) -> str:
+    rows = []
+    for growth in results.growth:
+        comparison = growth.comparison
+        for name in (OURS, TEXTBOOK):
+            consumer, projector = comparison.consumers[name], comparison.projectors[name]
+            rows.append(
+                [
+                    f"{growth.sessions:,}",
+                    name,
+                    f"{consumer.cpu_ms:.3f}",
+                    f"{consumer.write_units:.1f}",
+                    f"{projector.cpu_ms:.3f}",
+                    f"{projector.write_units:.1f}",
+                    f"{projector.batch_ms:.0f}",
+                ]
+            )
+    header = [
+        "live sessions of the customer",
+        "",
+        "consumer CPU ms",
+        "its write units",
+        "projector CPU ms",
+        "its write units",
+        "its batch ms",
+    ]
+    return _section(
+        "Growth with the sessions of a customer",
+        "Ten logins more in one batch, per event. The register does not care; a projection holds at most 256 sessions, "
+        "so its item, and with it the price of a write, stops growing there. The textbook's counter is one number, "
+        "and wrong after the first duplicate.",
+        _table(header, rows),
+    )
+
+
+def _cost(results: Results) -> str:
+    mixed = results.workload("mixed day")
+    rows = []
+    for name in (OURS, TEXTBOOK):
+        cost = cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
+        rows.append([name, *(f"${part:.2f}" for part in (cost.writes, cost.reads, cost.compute, cost.total))])
+    return _section(
+        "Dollars per million sessions",
+        "The mixed day: a login, a logout and 0.86 silent re-logins a session. List prices of us-east-1, on demand, "
+        f"{PRICES_AS_OF}: ${WRITE_UNITS_MILLION} per million write units, ${READ_UNITS_MILLION} per million read "
+        "units, "
+        f"Lambda arm64 at 512 MB ${LAMBDA_GB_SECOND} per GB-second and ${LAMBDA_REQUESTS_MILLION:.2f} per million "
+        "invocations. What both pay alike (queue, bus, storage, logs) is left out.",
+        _table(["", "writes", "reads", "Lambda", "total"], rows),
+        "![Dollars per million sessions](benchmarks/cost.svg)",
+    )
+
+
+def _local(results: Results) -> str:
+    if not results.local:
+        return ""
+    rows = []
+    for comparison in results.local:
+        for role, figures in (("consumer", comparison.consumers), ("projector", comparison.projectors)):
+            for name, one in figures.items():
+                ratio = _ratio(one.batch_ms, figures[TEXTBOOK].batch_ms)
+                rows.append([comparison.workload, role, name, f"{one.cpu_ms:.3f}", f"{one.batch_ms:,.0f}", ratio])
+    return _section(
+        "On DynamoDB Local",
+        f"The same handlers against a real engine on the same cores, batches of {USUAL_SIZE}. Its own work is most of "
+        "the time, and it does one write after the other, so requests in parallel gain little.",
+        _table(["events", "", "", "CPU ms", "batch ms", "of the textbook's"], rows),
+    )
+
+
+def _steady_state(results: Results) -> str:
+    state = results.steady_state
+    if state is None:
+        return ""
+    return _section(
+        "Steady state",
+        f"{state.events:,} logins through the consumer in one process, against the stub without service time: "
+        f"{state.seconds:,.0f} s. Peak of resident memory after a tenth of them {state.early_peak_mb:.1f} MB, "
+        f"after all {state.peak_mb:.1f} MB.",
+    )
+
+
+def _rows(workload: str, contenders: dict[str, Figures], *, with_units: bool) -> Iterable[list[str]]:
+    for name, figures in contenders.items():
+        units = [f"{figures.write_units:.2f}", f"{figures.read_units:.2f}"] if with_units else []
+        times = [f"{figures.batch_ms:,.0f}", f"{figures.batch_ms_p99:,.0f}"]
+        yield [workload, name, f"{figures.requests:.3f}", f"{figures.cpu_ms:.3f}", *units, *times]
+    if OURS in contenders and TEXTBOOK in contenders:
+        ours, textbook = contenders[OURS], contenders[TEXTBOOK]
+        units = [
+            _ratio(ours.write_units, textbook.write_units),
+            _ratio(ours.read_units, textbook.read_units),
+        ]
+        yield [
+            "",
+            "*ours : textbook*",
+            _ratio(ours.requests, textbook.requests),
+            _ratio(ours.cpu_ms, textbook.cpu_ms),
+            *units,
+            _ratio(ours.batch_ms, textbook.batch_ms),
+            _ratio(ours.batch_ms_p99, textbook.batch_ms_p99),
+        ]
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    if ours == 0 or theirs == 0:
+        return "" if ours != theirs else "="
+    return f"1/{theirs / ours:.1f}" if ours < theirs else f"{ours / theirs:.2f}"
+
+
+def _all_sizes(results: Results) -> list[Comparison]:
+    return sorted([results.workload("logins"), *results.sizes], key=lambda comparison: comparison.size)
+
+
+def _charts(results: Results) -> dict[str, str]:
+    mixed = results.workload("mixed day")
+    costs = {
+        name: cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
+        for name in (OURS, TEXTBOOK)
+    }
+    return {
+        "consumer-cpu": bar_chart(
+            f"Consumer: client CPU per event, batches of {USUAL_SIZE}",
+            {c.workload: _in_order({n: f.cpu_ms for n, f in c.consumers.items()}) for c in results.workloads},
+            unit="ms",
+        ),
+        "projector-cpu": bar_chart(
+            "Projector: client CPU per stream record",
+            {
+                c.workload: _in_order({n: f.cpu_ms for n, f in c.projectors.items()})
+                for c in results.workloads
+                if c.projectors
+            },
+            unit="ms",
+        ),
+        "batch-size": bar_chart(
+            "Consumer: billed time of a batch of logins",
+            {f"{c.size:,}": _in_order({n: f.batch_ms for n, f in c.consumers.items()}) for c in _all_sizes(results)},
+            unit="ms",
+            logarithmic=True,
+        ),
+        "cost": bar_chart(
+            "Dollars per million sessions, mixed day",
+            {
+                "write units": {name: cost.writes for name, cost in costs.items()},
+                "read units": {name: cost.reads for name, cost in costs.items()},
+                "Lambda": {name: cost.compute for name, cost in costs.items()},
+                "total": {name: cost.total for name, cost in costs.items()},
+            },
+            unit="$",
+        ),
+    }
+
+
+def _in_order(values: dict[str, float]) -> dict[str, float]:
+    return {name: values[name] for name in (OURS, TEXTBOOK, BARE) if name in values}
+
+
+def _section(title: str, *paragraphs: str) -> str:
+    return "\n\n".join([f"## {title}", *paragraphs]) + "\n"
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    alignment = ["---" if column < 2 else "---:" for column in range(len(header))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, alignment, *rows])

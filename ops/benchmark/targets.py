@@ -1,0 +1,86 @@
+"""What was promised of costs, and what a run says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ops.benchmark.measuring import Figures
+from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
+from ops.benchmark.results import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A target and its measurement.
+
+    Attributes:
+        name: What is compared.
+        limit: What was promised, in words.
+        measured: What came out, in words.
+        is_met: Whether the promise holds.
+        kind: `counted` figures are the same in every run; `timed` ones are not.
+    """
+
+    name: str
+    limit: str
+    measured: str
+    is_met: bool
+    kind: Literal["counted", "timed"]
+
+
+def judge(results: Results) -> list[Target]:
+    """Judge a run."""
+    logins, logouts, mixed = (results.workload(name) for name in ("logins", "logouts", "mixed day"))
+    textbook = logins.consumers[TEXTBOOK]
+    ours = logins.consumers[OURS]
+    return [
+        _fraction("consumer CPU per login, of the textbook's", ours.cpu_ms, textbook.cpu_ms, 12, "timed"),
+        _multiple("consumer CPU per login, of the bare loop's", ours.cpu_ms, logins.consumers[BARE].cpu_ms, 2),
+        _fraction("requests per login, of the textbook's", ours.requests, textbook.requests, 50, "counted"),
+        _fraction(
+            "requests per event of the mixed day, of the textbook's",
+            mixed.consumers[OURS].requests,
+            mixed.consumers[TEXTBOOK].requests,
+            25,
+            "counted",
+        ),
+        *(
+            _fraction(
+                f"billed time of a batch of {comparison.workload}, of the textbook's",
+                comparison.consumers[OURS].batch_ms,
+                comparison.consumers[TEXTBOOK].batch_ms,
+                20,
+                "timed",
+            )
+            for comparison in (logins, logouts, mixed)
+        ),
+        *(
+            _fraction(
+                f"projector CPU per record of {comparison.workload}, of the textbook's",
+                comparison.projectors[OURS].cpu_ms,
+                comparison.projectors[TEXTBOOK].cpu_ms,
+                5,
+                "timed",
+            )
+            for comparison in (logins, logouts, mixed)
+        ),
+        _units_of_a_life(
+            [logins.consumers[OURS], logouts.consumers[OURS], logins.projectors[OURS], logouts.projectors[OURS]]
+        ),
+    ]
+
+
+def _fraction(name: str, ours: float, theirs: float, divisor: int, kind: Literal["counted", "timed"]) -> Target:
+    return Target(name, f"≤ 1/{divisor}", f"1/{theirs / ours:.1f}", ours * divisor <= theirs, kind)
+
+
+def _multiple(name: str, ours: float, theirs: float, factor: int) -> Target:
+    return Target(name, f"≤ {factor} x", f"{ours / theirs:.2f} x", ours <= factor * theirs, "timed")
+
+
+def _units_of_a_life(parts: list[Figures]) -> Target:
+    units = sum(part.write_units for part in parts)
+    return Target(
+        "write units of a session's life (login, logout, projections)", "≤ 6", f"{units:.2f}", units <= 6, "counted"
+    )
