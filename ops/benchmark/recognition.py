@@ -26,7 +26,7 @@ def main() -> None:
     canonical = (samples / "login.json").read_text(encoding="utf-8")
     detail = json.loads(canonical)
     wrapped = json.dumps({"id": "1", "source": "idp", "detail-type": "Login", "detail": detail})
-    auth0 = (samples / "providers" / "auth0" / "login.json").read_text(encoding="utf-8")
+    auth0 = (samples / "providers" / "auth0" / "login-eventbridge.json").read_text(encoding="utf-8")
     rows: dict[str, Callable[[], object]] = {
         "canonical login, parsed and nothing else": lambda: parse_event(load_json(canonical)),
         "canonical login": lambda: read_events(canonical, sent_at=None),

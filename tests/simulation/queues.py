@@ -85,7 +85,9 @@ class Queue:
         visible = [message for message in self.messages.values() if message.visible_at <= now]
         self._source.shuffle(visible)
         received = []
-        for message in visible[:limit]:
+        for message in visible:
+            if len(received) == limit:
+                break
             if self.max_receives and message.receives >= self.max_receives:
                 del self.messages[message.message_id]
                 self.dead_letters.append(message)

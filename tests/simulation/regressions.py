@@ -8,4 +8,5 @@ REGRESSIONS = {
     22: "a child's image as live, delivered again, let its parent's end replace the child's own, of the same time",
     60: "the same where the parent had ended before the child did",
     5710: "a session that the limit ended early came back, as its own later logout had not raised ttl",
+    5930: "the simulated queue held a message back behind a dead letter (nothing of ours)",
 }
