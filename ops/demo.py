@@ -55,7 +55,7 @@ def main(
     console = Console(file=sys.stdout, highlight=False)
     _introduce(console, options)
     try:
-        with HandlerOutput(options.log).captured() as output, _stack(options) as stack:
+        with HandlerOutput.overwriting(options.log).captured() as output, _stack(options) as stack:
             demo = _Demo(stack, output, console)
             demo.publish_and_process(_messages(console, options))
             if before_verification:

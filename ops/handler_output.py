@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 class HandlerOutput(io.TextIOBase):
@@ -20,18 +20,33 @@ class HandlerOutput(io.TextIOBase):
 
     Lines of several threads never mix.
 
+    Args:
+        file: A file opened for writing, which is closed with this.
+
     Attributes:
-        path: The file, overwritten.
         log_lines: How many lines were no metrics.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, file: TextIO) -> None:
         self.log_lines = 0
-        self._file = path.open("w", encoding="utf-8")
+        self._file = file
         self._metrics: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._unfinished = threading.local()
+
+    @classmethod
+    def overwriting(cls, path: Path) -> "HandlerOutput":
+        """Write to a file from its beginning.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        return cls(path.open("w", encoding="utf-8"))
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return Path(self._file.name)
 
     def writable(self) -> bool:
         """Say that this stream takes text."""

@@ -94,10 +94,11 @@ def fold_facts(
 def _must_stay_longer(stored: Session, facts: Sequence["SessionFact"], lifetimes: Lifetimes) -> bool:
     """Whether logouts that came after the session's end have to outlast their logins, though they move no end.
 
-    A policy may have ended it long before its publisher did: logins between the two may still be on their way.
+    A policy may have ended it long before its publisher did: logins between the two may still be on their way. An
+    item of the original schema without `ttl` gets one: a login would give it one later that forgets these logouts.
     """
     logouts = [fact.occurred_at for fact in facts if fact.event_type == "logout"]
-    return stored.ttl is not None and any(lifetimes.keep_until(at, at) > stored.ttl for at in logouts)
+    return any(stored.ttl is None or lifetimes.keep_until(at, at) > stored.ttl for at in logouts)
 
 
 def fold_login(stored: Session, login: "LoginEvent", lifetimes: Lifetimes) -> Session:

@@ -33,7 +33,7 @@ def load_json(text: str, *, what: str = "body") -> Any:
     except RecursionError:
         raise RejectedEventError("the JSON is nested too deeply; an event has two levels") from None
     except json.JSONDecodeError as error:
-        raise RejectedEventError(f"the {what} is no JSON: {error.msg} at character {error.pos}") from None
+        raise RejectedEventError(f"the {what} is no JSON: {error.msg} (character {error.pos})") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ def local(
     try:
         with (
             announcing() as announce,
-            HandlerOutput(log or _temporary_log()).captured() as output,
+            HandlerOutput.overwriting(log or _temporary_log()).captured() as output,
             LocalStack(engine.value, parameters=parameters, bind=bind, port=port) as stack,
         ):
             _write_env_vars(stack, env_vars, container_host)

@@ -18,7 +18,7 @@ def metric_line(**metrics: object) -> str:
 def test_what_is_printed_goes_to_the_file_and_not_to_the_screen(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with HandlerOutput(tmp_path / "log").captured():
+    with HandlerOutput.overwriting(tmp_path / "log").captured():
         print("from a handler")
         print("an error", file=sys.stderr)
     print("from the demo")
@@ -28,7 +28,7 @@ def test_what_is_printed_goes_to_the_file_and_not_to_the_screen(
 
 
 def test_metrics_are_added_up_over_lines_whether_number_or_list(tmp_path: Path) -> None:
-    output = HandlerOutput(tmp_path / "log")
+    output = HandlerOutput.overwriting(tmp_path / "log")
 
     with output.captured():
         print(metric_line(Applied=[2.0, 3.0], Rejected=1))
@@ -40,7 +40,7 @@ def test_metrics_are_added_up_over_lines_whether_number_or_list(tmp_path: Path) 
 
 
 def test_lines_of_several_threads_never_mix(tmp_path: Path) -> None:
-    output = HandlerOutput(tmp_path / "log")
+    output = HandlerOutput.overwriting(tmp_path / "log")
 
     def write(letter: str) -> None:
         for _ in range(50):
@@ -60,7 +60,7 @@ def test_lines_of_several_threads_never_mix(tmp_path: Path) -> None:
 
 
 def test_what_comes_after_the_end_is_dropped(tmp_path: Path) -> None:
-    output = HandlerOutput(tmp_path / "log")
+    output = HandlerOutput.overwriting(tmp_path / "log")
 
     output.close()
     output.write("late\n")
