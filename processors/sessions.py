@@ -85,10 +85,19 @@ def fold_facts(
             after, unchanged = fold_login(session, fact, lifetimes), _repeated(session, fact)
         outcomes.append(unchanged if after is session else Outcome.APPLIED)
         session = after
-    if session is before:
+    if session is before and not _must_stay_longer(before, facts, lifetimes):
         return None, outcomes
     keep_until = lifetimes.keep_until(max(fact.occurred_at for fact in facts), now)
     return replace(session, ttl=max(keep_until, before.ttl or 0)), outcomes
+
+
+def _must_stay_longer(stored: Session, facts: Sequence["SessionFact"], lifetimes: Lifetimes) -> bool:
+    """Whether logouts that came after the session's end have to outlast their logins, though they move no end.
+
+    A policy may have ended it long before its publisher did: logins between the two may still be on their way.
+    """
+    logouts = [fact.occurred_at for fact in facts if fact.event_type == "logout"]
+    return stored.ttl is not None and any(lifetimes.keep_until(at, at) > stored.ttl for at in logouts)
 
 
 def fold_login(stored: Session, login: "LoginEvent", lifetimes: Lifetimes) -> Session:

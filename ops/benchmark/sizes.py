@@ -37,7 +37,7 @@ def _value_size(value: Mapping[str, Any]) -> int:
         return len(content.encode())
     if kind == "N":
         digits = content.lstrip("-").replace(".", "").strip("0")
-        return (len(digits) + 1) // 2 + 1 + content.startswith("-")
+        return (len(digits) + 1) // 2 + 1 + content.startswith("-")  # type: ignore[no-any-return]
     if kind == "M":
         return 3 + sum(1 + len(name.encode()) + _value_size(member) for name, member in content.items())
     if kind == "L":

@@ -63,6 +63,7 @@ class Figures:
     events: int = 0
     invocations: int = 0
     injected: Counter[Fault] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
@@ -72,6 +73,7 @@ class Figures:
         self.events += report.events
         self.invocations += report.invocations
         self.injected.update(report.injected)
+        self.commands.update(report.commands)
         if report.violation is not None:
             self.violations.append(report)
 
@@ -177,6 +179,9 @@ def _table(figures: Figures, seconds: float) -> RichTable:
     table.add_row("invocations", f"{figures.invocations:,}", end_section=True)
     for fault in Fault:
         table.add_row(fault.value, f"{figures.injected[fault]:,}")
+    table.add_section()
+    for reason, count in sorted(figures.commands.items()):
+        table.add_row(f"commands: {reason}", f"{count:,}")
     table.add_section()
     table.add_row(
         "violations", f"{len(figures.violations):,}", style="bold red" if figures.violations else "bold green"

@@ -5,16 +5,20 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from processors.policies import LIMIT, REVOKED
 from processors.projections import activity_at
 from schemas.items import Session, read_item
 from schemas.keys import customer_partition
 from schemas.projection_items import Projection, read_projection
 from tests.simulation.facts import TOKEN, Fact
 from tests.simulation.oracle import Oracle, SessionKey, session_key
+from tests.simulation.policy_claims import PolicyClaims
 from tests.simulation.tables import Item, ItemKey
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
+
+TOMBSTONE_GRACE_SECONDS = 600
 
 
 class Claims:
@@ -31,6 +35,7 @@ class Claims:
         self.violation: str | None = None
         self.accepted: dict[Fact, None] = {}
         self.is_table_final = False
+        self.policies = PolicyClaims(simulation, self.fail)
         self._run = simulation
         self._logins: dict[str, set[tuple[int, str]]] = defaultdict(set)
         self._opened: dict[str, set[str]] = defaultdict(set)
@@ -39,12 +44,14 @@ class Claims:
         self._seen_over: dict[str, set[str]] = defaultdict(set)
         self._claimants: dict[SessionKey, set[str | None]] = defaultdict(set)
         self._ttl_deleted: set[ItemKey] = set()
+        self._returned: set[SessionKey] = set()
         for fact, _ in simulation.history.old_items:
-            self._know(fact)
+            self.know(fact)
         for fact in simulation.history.facts:
-            self._know(fact)
+            self.know(fact)
 
-    def _know(self, fact: Fact) -> None:
+    def know(self, fact: Fact) -> None:
+        """Learn of a fact that will be sent."""
         if fact.kind == "login":
             self._logins[fact.customer or ""].add((fact.occurred_at, fact.session or ""))
             self._claimants[session_key(fact)].add(fact.customer)
@@ -63,18 +70,33 @@ class Claims:
             self.fail("delivering everything again writes nothing to the sessions table", f"{old} became {new}")
         if is_ttl and old is not None:
             self._ttl_deleted.add((old["PK"]["S"], old["SK"]["S"]))
+            self._tombstone_gone(old)
         if new is None or "broken" in new:
             return
         session = read_item(new)
         if not isinstance(session, Session):
             return
         self._check_over(session)
+        self.policies.session_changed(_key_of(session), session)
         if session.has_login and session.parent_session_id is None:
             self._opened[session.customer_id or ""].add(session.session_id)
 
+    def _tombstone_gone(self, item: Item) -> None:
+        """Forget a session that a policy ended and that its publisher, not knowing, used again long afterwards.
+
+        Its tombstone lasts for as long as any login that came before the end may be live. A later one is a new session.
+        """
+        session = read_item(item) if "broken" not in item else None
+        if not isinstance(session, Session) or session.end_reason not in (LIMIT, REVOKED) or session.ttl is None:
+            return
+        latest = 1000 * (session.ttl - self._run.history.maximum_seconds - TOMBSTONE_GRACE_SECONDS)
+        customer = session.customer_id or ""
+        if any(at > latest for at, name in self._logins[customer] if name == session.session_id):
+            self._returned.add(_key_of(session))
+            self._seen_over[customer].discard(session.session_id)
+
     def _check_over(self, session: Session) -> None:
-        top_level = (None, session.session_id, session.customer_id)
-        key = top_level if session.parent_session_id is None else (session.parent_session_id, session.session_id, None)
+        key = _key_of(session)
         if key in self._ended and session.is_live(self._run.moment()) and not self._is_claimed_anew(key):
             self.fail("nothing is live after its logout was acknowledged", f"{key} after {self._ended[key]}")
 
@@ -93,6 +115,8 @@ class Claims:
             self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")
         self._last_login[customer] = last
         projection = read_projection(new)
+        before = None if old is None else read_projection(old)
+        self.policies.projection_changed(before, projection, self._opened[customer] - self._seen_over[customer])
         if last and _last_login_of(projection) not in self._logins[customer]:
             self.fail("last login is a real login", f"{customer}: {last} of {projection.last_login_session_id}")
         if not 0 <= projection.session_count <= len(self._opened[customer]):
@@ -110,6 +134,8 @@ class Claims:
             session = read_item(image)
             if isinstance(session, Session) and session.parent_session_id is None and session.has_login:
                 customer = session.customer_id or ""
+                if _key_of(session) in self._returned:
+                    continue
                 self._seen_over[customer].add(session.session_id)
                 item = self._run.projections.items.get((customer_partition(customer), ""))
                 if item is not None:
@@ -143,6 +169,7 @@ class Claims:
     def everything_settled(self) -> None:
         """All is delivered, no fault is left: what is stored must be what the facts say."""
         oracle = self.oracle()
+        self.policies.settled(oracle)
         for customer in sorted(self._logins | oracle.revocations):
             self._check_customer(customer, oracle)
         for key, expected in sorted(oracle.sessions.items(), key=str):
@@ -156,6 +183,8 @@ class Claims:
         return Oracle(
             self.accepted,
             history.old_items,
+            self.policies.evicted,
+            self._returned,
             default_seconds=history.default_seconds,
             maximum_seconds=history.maximum_seconds,
         )
@@ -204,9 +233,11 @@ class Claims:
             self.fail("every session is stored", f"{item_key}")
             return
         is_ended = session.session_state == "closing"
-        is_over = is_ended or (self._has_lost_a_tombstone(name) and not session.is_live(self._run.moment()))
-        if (expected.must_be_ended and not is_over) or (is_ended and not expected.may_be_ended):
-            self.fail("a session is ended by its logouts and by nothing else", f"{key}: {session.session_state}")
+        has_run_out = self._has_lost_a_tombstone(name) and not session.is_live(self._run.moment())
+        is_over = is_ended or has_run_out or key in self.policies.lost_children
+        may_be_ended = expected.may_be_ended or self.policies.may_be_ended(key, oracle)
+        if (expected.must_be_ended and not is_over) or (is_ended and not may_be_ended):
+            self.fail("a session is ended by what ends it and by nothing else", f"{key}: {session.session_state}")
         logins = [login for login in expected.logins if login.customer == session.customer_id]
         last = max(logins, key=lambda login: (login.occurred_at, login.event_id))
         if parent is None or len(oracle.claimants(key)) == 1:
@@ -224,20 +255,11 @@ class Claims:
                     f"not {wanted}, {oracle.expiry(key)}, {last.event_id}",
                 )
         if is_ended and not expected.was_closed:
-            self._check_end(key, session, oracle)
+            self.policies.check_end(key, session, oracle)
 
     def _has_lost_a_tombstone(self, child: str) -> bool:
         """Whether a logout that came before its child session is gone, as it may be once no login can be live."""
         return any(pk == f"suuid#{child}" for pk, _ in self._ttl_deleted)
-
-    def _check_end(self, key: SessionKey, session: Session, oracle: Oracle) -> None:
-        expected = oracle.sessions[key]
-        ends = {(fact.occurred_at, fact.event_id) for fact in expected.logouts + expected.possible_logouts}
-        if not expected.possible_logouts:
-            ends = {min(ends)}
-        found = (_milliseconds(session.ended_at), session.ended_event_id)
-        if found not in ends:
-            self.fail("a session ends by its earliest logout", f"{key}: {found}, not {sorted(ends)}")
 
     def _check_left_over(self) -> None:
         for name, body in self._run.undelivered():
@@ -289,6 +311,11 @@ def _is_tombstone_of_child(item: Item | None) -> bool:
     Nobody sees it. Of further such logouts some found the child, through the index; delivered again they find this.
     """
     return item is not None and item["PK"]["S"].startswith("suuid#k") and "last_login_time" not in item
+
+
+def _key_of(session: Session) -> SessionKey:
+    parent = session.parent_session_id
+    return parent, session.session_id, session.customer_id if parent is None else None
 
 
 def _last_login_of(projection: Projection) -> tuple[int | None, str]:

@@ -41,6 +41,7 @@ class Fact:
     expires_at: int | None = None
     exception: str | None = None
     country: str | None = None
+    reason: str | None = None
     is_original: bool = False
 
     def body(self, offset_hours: int = 0) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class Fact:
             "session_id": self.session,
             "parent_session_id": self.parent,
             "except_session_id": self.exception,
+            "reason": self.reason,
             "expires_at": None if self.expires_at is None else _rfc3339(self.expires_at, 0),
         }
         if self.kind == "login":
@@ -85,6 +87,7 @@ class History:
     Args:
         default_seconds: `SESSION_TTL_SECONDS`.
         maximum_seconds: `SESSION_MAX_LIFETIME_SECONDS`.
+        limit: `MAX_SESSIONS_PER_CUSTOMER`.
         span: Seconds within which it all happens.
         sendings: In order of time.
         old_items: Facts that are already in the table as items, and whether each was ended.
@@ -93,6 +96,7 @@ class History:
 
     default_seconds: int
     maximum_seconds: int
+    limit: int
     span: float
     sendings: list[Sending] = field(default_factory=list)
     old_items: list[tuple[Fact, bool]] = field(default_factory=list)
@@ -132,7 +136,8 @@ class Generator:
         self._faults = faults
         default, maximum = source.choice(((43_200, 604_800), (1200, 3600), (1200, 3600)))
         span = source.choice((5.0, 300.0, 1.2 * default, 1.5 * maximum))
-        self.history = History(default, maximum, span)
+        limit = source.choice((0, 0, 0, 1, 2, 3))
+        self.history = History(default, maximum, limit, span)
         self._count = 0
         self._customers = "ABC"[: source.randint(1, 3)]
         self._skew = {
@@ -151,8 +156,8 @@ class Generator:
             others = [other for other in self._customers if other != customer]
             if others and self._faults.planned(Fault.SHARED_IDS, 0.3):
                 self._session(self._source.choice(others), f"k{number}", parent)
-        for _ in range(self._source.choice((0, 0, 1, 2))):
-            self._logout_all([session for _, session in owned])
+        for _ in range(self._source.choice((0, 0, 0, 1, 1, 2, 3, 5))):
+            self._logout_all([*(session for _, session in owned), "nowhere"])
         if Fault.POISON in self._faults:
             self._poison()
         self.history.sendings.sort(key=lambda sending: sending.at)
@@ -198,15 +203,18 @@ class Generator:
             named = None if self._source.random() < 0.2 else customer
             below = parent if self._source.random() < 0.5 else None
             logout = self._fact("logout", named, session, below, moment)
-            self._send(
-                replace(logout, occurred_at=max(logout.occurred_at, self._milliseconds(after, customer))), moment
-            )
+            occurred_at = max(logout.occurred_at, self._milliseconds(after, customer))
+            reason = self._source.choice((None, None, "admin", "security", "parent"))
+            self._send(replace(logout, occurred_at=occurred_at, reason=reason), moment)
 
     def _logout_all(self, sessions: list[str]) -> None:
         moment = START + self._source.random() * self.history.span
         fact = self._fact("logout_all", self._source.choice(self._customers), None, None, moment)
         exception = self._source.choice(sessions) if self._source.random() < 0.5 else None
-        self._send(replace(fact, exception=exception), moment)
+        occurred_at = fact.occurred_at
+        if self._source.random() < 0.2:  # in the millisecond of a login: that one ends, too
+            occurred_at = self._source.choice(self.history.sendings).fact.occurred_at
+        self._send(replace(fact, exception=exception, occurred_at=occurred_at), max(moment, occurred_at / 1000))
 
     def _fact(self, kind: str, customer: str | None, session: str | None, parent: str | None, at: float) -> Fact:
         self._count += 1

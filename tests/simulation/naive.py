@@ -3,6 +3,7 @@
 Each is how one would write it at first, and how systems of this kind are written.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,10 +14,20 @@ from unittest import mock
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors import batches, item_store, projection_table, projections, session_table, sessions, stream_projector
-from processors.commands import late_logout
+from processors import (
+    batches,
+    cascade,
+    item_store,
+    policies,
+    projection_table,
+    projections,
+    session_table,
+    sessions,
+    stream_projector,
+)
+from processors.commands import Command, end_as_logged_out
 from processors.message_queue import MessageQueue
-from processors.projections import CustomerActivity, CustomerFacts, add_record
+from processors.projections import CustomerActivity, CustomerFacts, Merged, add_record
 from schemas.items import ACTIVE, Session
 from schemas.keys import session_key
 from schemas.projection_items import NEVER, Entry, Projection
@@ -60,9 +71,7 @@ def _add_change(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
             known.deltas[expires_at] += delta
 
 
-def _add(
-    projection: Projection | None, facts: CustomerFacts, *, customer_id: str, now: datetime, **_: Any
-) -> Projection | None:
+def _add(projection: Projection | None, facts: CustomerFacts, *, customer_id: str, now: datetime, **_: Any) -> Merged:
     before = projection or Projection(customer_id=customer_id)
     counters = Counter({int(name): entry.started_at for name, entry in before.sessions.items() if name.isdigit()})
     counters.update(facts.deltas if isinstance(facts, _Change) else {})
@@ -76,7 +85,7 @@ def _add(
         last_login_session_id=session_id,
         revocation=projections._revocation(before, facts.revocations),
     )
-    return None if merged == before else merged
+    return Merged(merged, merged != before, {})
 
 
 def _stored_count(projection: Projection | None, customer_id: str, now: datetime) -> CustomerActivity:
@@ -89,7 +98,7 @@ def _stored_count(projection: Projection | None, customer_id: str, now: datetime
     )
 
 
-def _counters(add: Callable[..., Projection | None]) -> _Patches:
+def _counters(add: Callable[..., Merged]) -> _Patches:
     return [
         mock.patch.object(stream_projector, "add_record", _add_change),
         mock.patch.object(projection_table, "doubted", return_value=set()),
@@ -102,15 +111,13 @@ def _counters(add: Callable[..., Projection | None]) -> _Patches:
 # --- Batch-marker transaction: the counters and the mark of the batch in one write, so that no batch counts twice
 
 
-def _add_once(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Projection | None:
+def _add_once(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Merged:
     marker = "batch " + " ".join(facts.sequence_numbers)
     if projection is not None and marker in projection.sessions:
-        return None
-    merged = _add(projection, facts, **arguments) or projection
-    if merged is None:
-        return None
+        return Merged(projection, False, {})
+    merged = _add(projection, facts, **arguments).projection
     marks = {name: entry for name, entry in (projection.sessions if projection else {}).items() if name[0] == "b"}
-    return replace(merged, sessions={**merged.sessions, **marks, marker: Entry(0, NEVER)})
+    return Merged(replace(merged, sessions={**merged.sessions, **marks, marker: Entry(0, NEVER)}), True, {})
 
 
 # --- Delete on logout: the item goes, and with it the memory that it ever was
@@ -187,7 +194,7 @@ def _tell_to_end(table: Any, children: list[Any]) -> None:
         found = table.read_sessions(set(keys))
     except (ClientError, BotoCoreError, item_store.ThroughputError):
         return
-    bodies = [late_logout(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)]
+    bodies = [end_as_logged_out(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)]
     commands = MessageQueue(stream_projector.runtime.client("sqs"), stage.EVENTS_URL)
     commands.send([body for body in bodies if body is not None])
 
@@ -199,6 +206,51 @@ def _as_session(login: Any) -> Session:
         parent_session_id=login.parent_session_id,
         last_login_time=login.occurred_at,
     )
+
+
+# --- Cascade only downwards: children are looked for when their parent ends, never the parent when a child comes
+
+
+def _without_parents(upwards: Callable[..., Iterator[Command]]) -> Callable[..., Iterator[Command]]:
+    def tombstones_only(*arguments: Any) -> Iterator[Command]:
+        return (found for found in upwards(*arguments) if json.loads(found.body)["reason"] != "parent")
+
+    return tombstones_only
+
+
+# --- Told once: the command of a told session is sent with the write that tells it, and not again
+
+
+def _newly_told(before: Projection, facts: CustomerFacts, sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
+    return {
+        name: entry
+        for name, entry in sessions.items()
+        if entry.end_reason is not None and (name not in before.sessions or before.sessions[name].end_reason is None)
+    }
+
+
+# --- The limit ends the newest session, as a login refused would
+
+
+def _evict_newest(sessions: Mapping[str, Entry], limit: int, now: int) -> dict[str, Entry]:
+    live = sorted((entry.started_at, name) for name, entry in sessions.items() if entry.is_live(now))
+    return {
+        name: sessions[name]._replace(end_reason=policies.LIMIT, ended_at=started_at)
+        for started_at, name in live[limit:]
+    }
+
+
+# --- A logout_all ends what is there when it comes
+
+
+def _revoke_present(merge: Callable[..., Merged]) -> Callable[..., Merged]:
+    def merge_then_forget(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Merged:
+        if facts.revocations or projection is None:
+            return merge(projection, facts, **arguments)
+        merged = merge(replace(projection, revocation=None), facts, **arguments)
+        return merged._replace(projection=replace(merged.projection, revocation=projection.revocation))
+
+    return merge_then_forget
 
 
 NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
@@ -214,9 +266,13 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
     "images-believed": lambda: [mock.patch.object(projections, "_is_believed", return_value=True)],
     "commands-forgotten": lambda: [
-        mock.patch.object(stream_projector, "end_missed_children", return_value=set()),
+        mock.patch.object(cascade, "end_as_logged_out", return_value=None),
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
     ],
+    "cascade-downwards": lambda: [mock.patch.object(cascade, "_upwards", _without_parents(cascade._upwards))],
+    "told-once": lambda: [mock.patch.object(projections, "_to_command", _newly_told)],
+    "evict-newest": lambda: [mock.patch.object(policies, "_evict", _evict_newest)],
+    "revoke-present": lambda: [mock.patch.object(projection_table, "merge", _revoke_present(projection_table.merge))],
 }
 """By name: makes the patches."""
 

@@ -5,7 +5,7 @@ logout: there the promise leaves room, and so does the oracle (`may_be_ended`).
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from tests.simulation.facts import Fact
@@ -45,6 +45,8 @@ class Oracle:
     Args:
         facts: Every fact that was accepted.
         old_items: Facts that were in the table before, and whether each was ended.
+        evicted: Sessions that were ended because of the limit, which depends on what had arrived.
+        returned: Sessions used again after a policy had ended them and TTL had taken the tombstone: they may be live.
         default_seconds: From a login to its expiry.
         maximum_seconds: What any expiry is clipped to.
     """
@@ -53,10 +55,14 @@ class Oracle:
         self,
         facts: Iterable[Fact],
         old_items: Iterable[tuple[Fact, bool]],
+        evicted: Collection[SessionKey],
+        returned: Collection[SessionKey],
         *,
         default_seconds: int,
         maximum_seconds: int,
     ) -> None:
+        self._evicted = evicted
+        self.returned = returned
         self._default = default_seconds
         self._maximum = maximum_seconds
         self.sessions: dict[SessionKey, Expected] = defaultdict(Expected)
@@ -106,6 +112,31 @@ class Oracle:
         """Name the customers who logged in on a session."""
         return {login.customer for login in self.sessions[key].logins}
 
+    def must_be_over(self, key: SessionKey) -> bool:
+        """Tell whether a top-level session cannot be live, whether or not it was ended before it ran out."""
+        is_ended_by_policy = key not in self.returned and (key in self._evicted or bool(self.covering(key)))
+        return self.sessions[key].must_be_ended or is_ended_by_policy
+
+    def covering(self, key: SessionKey) -> set[int]:
+        """Give the times of the `logout_all` events that cover a session; children only follow their parents."""
+        parent, session, customer = key
+        logins = self.sessions[key].logins
+        if parent is not None or not logins:
+            return set()
+        start = min(login.occurred_at for login in logins)
+        revocations = self.revocations.get(customer or "", ())
+        return {fact.occurred_at for fact in revocations if start <= fact.occurred_at and fact.exception != session}
+
+    def pushers(self, key: SessionKey) -> set[int]:
+        """Give when the customer's other top-level sessions began that may have pushed a session out."""
+        start = min((login.occurred_at for login in self.sessions[key].logins), default=0)
+        return {
+            login.occurred_at
+            for other, expected in self.sessions.items()
+            for login in expected.logins
+            if other[0] is None and other[2] == key[2] and other[1] != key[1] and login.occurred_at >= start
+        }
+
     def expiry(self, key: SessionKey) -> int | None:
         """Tell when a session runs out, epoch seconds; None: an item of the original schema, never by itself."""
         finite = [self._expiry_of(login) for login in self.sessions[key].logins if not login.is_original]
@@ -119,11 +150,14 @@ class Oracle:
         """Name the customer's top-level sessions that must count at a time, and those that may."""
         certain, possible = set(), set()
         for (parent, session, owner), expected in self.sessions.items():
-            if parent is not None or owner != customer or not expected.logins or expected.must_be_ended:
+            if parent is not None or owner != customer or not expected.logins:
+                continue
+            if self.must_be_over((parent, session, owner)):
                 continue
             expires_at = self.expiry((parent, session, owner))
             if expires_at is None or now < expires_at:
-                (possible if expected.may_be_ended else certain).add(session)
+                is_open = expected.may_be_ended or (parent, session, owner) in self.returned
+                (possible if is_open else certain).add(session)
         return certain, certain | possible
 
     def last_logins(self, customer: str) -> set[tuple[int, str]]:

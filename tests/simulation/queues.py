@@ -67,11 +67,11 @@ class Queue:
         self._faults = faults
         self._count = 0
 
-    def send(self, body: str, about: Any = None) -> None:
-        """Add a message."""
+    def send(self, body: str, about: Any = None, *, delay: float = 0.0) -> None:
+        """Add a message, which shows after so many seconds."""
         self._count += 1
         now = self._scheduler.now
-        self._show(StoredMessage(f"{self.name}-{self._count}", body, now, now, about))
+        self._show(StoredMessage(f"{self.name}-{self._count}", body, now, now + delay, about))
 
     def redrive(self) -> None:
         """Send the dead letters again, as new messages."""
@@ -146,13 +146,18 @@ class SqsClient:
 
     Args:
         queues: By URL.
+        commands: That among them to which the projector sends its commands.
         network: The way to them.
         source: The run's one source of randomness.
         faults: What goes wrong.
     """
 
-    def __init__(self, queues: dict[str, Queue], network: Network, source: Random, faults: Faults) -> None:
+    def __init__(
+        self, queues: dict[str, Queue], commands: Queue, network: Network, source: Random, faults: Faults
+    ) -> None:
+        self.on_command: Callable[[str, bool], None] = lambda body, is_lost: None
         self._queues = queues
+        self._commands = commands
         self._network = network
         self._source = source
         self._faults = faults
@@ -173,5 +178,18 @@ class SqsClient:
     def _send(self, queue: Queue, body: str) -> str | None:
         if self._faults.strikes(Fault.SEND_FAILURE):
             return "InternalError"
-        queue.send(body)
+        if queue is self._commands:
+            self._send_command(body)
+        else:
+            queue.send(body)
         return None
+
+    def _send_command(self, body: str) -> None:
+        is_lost = self._faults.strikes(Fault.COMMAND_LOST, 3.0)
+        self.on_command(body, is_lost)
+        if is_lost:
+            return
+        is_late = self._faults.strikes(Fault.COMMAND_LATE, 3.0)
+        self._commands.send(body, delay=self._source.choice((60.0, 4000.0, 3 * 86_400.0)) if is_late else 0.0)
+        if self._faults.strikes(Fault.COMMAND_DUPLICATED, 3.0):
+            self._commands.send(body, delay=self._source.choice((0.1, 60.0, 4000.0, 3 * 86_400.0)))

@@ -1,6 +1,7 @@
 """One run: a small AWS around the real handlers, played from a seed."""
 
 import json
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ class Report:
         events: Messages sent by publishers.
         invocations: Of all functions.
         injected: How often each fault happened.
+        commands: How many commands the projector sent, by reason, repeats included.
         trace: One line per thing that happened, if asked for.
     """
 
@@ -60,6 +62,7 @@ class Report:
     events: int
     invocations: int
     injected: dict[Fault, int]
+    commands: dict[str, int]
     trace: list[str] = field(default_factory=list)
 
 
@@ -107,6 +110,8 @@ class Simulation:
         self._pollers: list[tuple[SqsPoller | AsyncPoller, Task]] = []
         self._views: dict[StreamView, tuple[StreamPoller, Task]] = {}
         self._redriving = 0
+        self._commands: Counter[str] = Counter()
+        self._has_lost_commands = False
         self._build_pollers()
 
     # --- building
@@ -141,7 +146,8 @@ class Simulation:
         self.function_queue = make("function")
         self.rejected_queue = make("rejected")
         queues = {EVENTS_URL: self.events_queue, REJECTED_URL: self.rejected_queue}
-        self.sqs = SqsClient(queues, self.network, self.source, self.faults)
+        self.sqs = SqsClient(queues, self.events_queue, self.network, self.source, self.faults)
+        self.sqs.on_command = self._command_sent
 
     def _build_pollers(self) -> None:
         workers = self.source.randint(2, 4) if Fault.MANY_WORKERS in self.faults else 1
@@ -235,6 +241,12 @@ class Simulation:
             if view.covers(shard, record):
                 self.scheduler.at(shard.readable_at[-1] + 0.2 * self.source.random(), self.scheduler.wake, task)
 
+    def _command_sent(self, body: str, is_lost: bool) -> None:
+        self.note(f"command {'lost' if is_lost else 'sent'}: {body}")
+        self._commands[json.loads(body)["reason"]] += 1
+        self._has_lost_commands |= is_lost
+        self.claims.policies.command_sent(body, is_lost=is_lost)
+
     def _message_done(self, message: StoredMessage) -> None:
         if isinstance(message.about, Fact):
             self._event_done(message.about, message.sent_at, message.body)
@@ -284,6 +296,7 @@ class Simulation:
             len(self.history.sendings) + len(self.history.poison),
             self.functions.invocations,
             dict(self.faults.injected),
+            dict(self._commands),
             self.trace,
         )
 
@@ -322,19 +335,34 @@ class Simulation:
         """Switch the faults off, deliver what is left, and wait until nothing moves."""
         self.faults.is_quiet = True
         self.note("faults off")
-        for _ in range(6):
-            self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
-            if self.claims.violation is not None or not self._redrive():
-                break
+        self._drain()
+        if self._has_lost_commands:
+            self._touch_customers()
+            self._drain()
         if Fault.CLOCK_SKEW in self.faults:  # a function whose clock was ahead has let sessions go too early
             ready_at = self.scheduler.now + 301
             self.scheduler.at(ready_at, lambda: None)
             self._run_until(lambda: self.scheduler.now >= ready_at, "time goes on")
 
+    def _drain(self) -> None:
+        for _ in range(6):
+            self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
+            if self.claims.violation is not None or not self._redrive():
+                break
+
+    def _touch_customers(self) -> None:
+        """Log in once for each customer, as operators would have it done where commands are known to be lost."""
+        now = self.scheduler.now
+        for customer in sorted({fact.customer for fact in self.history.facts if fact.customer is not None}):
+            login = Fact("login", f"touch-{customer}", int(now * 1000), customer, f"touch-{customer}")
+            self.claims.know(login)
+            self._send(Sending(now, login, Route.QUEUE))
+
     def _deliver_everything_again(self) -> None:
         """Deliver every event and every stream record once more: nothing may change."""
         self.note("everything again")
-        self.claims.is_table_final = not self.claims.has_ttl_deleted
+        has_lost = bool(self.claims.policies.lost_children)  # this may heal them
+        self.claims.is_table_final = not self.claims.has_ttl_deleted and not has_lost
         before = dict(self.projections.items)
         unclear = self.claims.unclear_facts()
         for body, fact in self._sent:

@@ -48,6 +48,7 @@ def playing(simulation: "Simulation") -> Iterator[None]:
         "REJECTED_EVENTS_QUEUE_URL": REJECTED_URL,
         "SESSION_TTL_SECONDS": str(simulation.history.default_seconds),
         "SESSION_MAX_LIFETIME_SECONDS": str(simulation.history.maximum_seconds),
+        "MAX_SESSIONS_PER_CUSTOMER": str(simulation.history.limit),
         "DYNAMODB_BATCH_STATEMENTS": str(simulation.transport == "statements").lower(),
     }
     with ExitStack() as stack:

@@ -9,22 +9,31 @@ COUNT = {"the session count equals a fold of the facts", "0 <= count <= sessions
 REVIVED = {
     "nothing is live after its logout was acknowledged",
     "a session seen to be over never counts again",
-    "a session is ended by its logouts and by nothing else",
+    "a session is ended by what ends it and by nothing else",
 }
 
 LAST_LOGIN = {"last login never decreases", "last login equals a fold of the facts"}
 
+NOT_REVOKED = {"no session at or before its customer's revocation is live"}
+
 CAUGHT = {
-    "add-counters": (3, COUNT),
-    "batch-marker": (9, COUNT),
+    "add-counters": (2, COUNT),
+    "batch-marker": (14, COUNT),
     "delete-on-logout": (2, REVIVED),
-    "unconditional-put": (1, REVIVED),
+    "unconditional-put": (2, REVIVED),
     "last-write-wins": (1, LAST_LOGIN),
-    "ttl-from-login": (5, REVIVED),
-    "images-believed": (6, REVIVED),
-    "commands-forgotten": (97, REVIVED),
+    "ttl-from-login": (2, REVIVED),
+    "images-believed": (2, REVIVED),
+    "commands-forgotten": (281, REVIVED),
+    "cascade-downwards": (18, {"no child is live under an ended parent"}),
+    "told-once": (49, NOT_REVOKED),
+    "evict-newest": (1, {"the limit ends the oldest"}),
+    "revoke-present": (60, NOT_REVOKED),
 }
-"""How many seeds it takes, from 1 on, until a design violates a claim that says what is wrong with it."""
+"""How many seeds it takes, from 1 on, until a design violates a claim that says what is wrong with it.
+
+All are far below the 2,000 that it may take.
+"""
 
 
 def test_every_naive_design_is_tried() -> None:
