@@ -112,7 +112,6 @@ class ItemStore:
         keys: Collection[Key],
         decide: Decide[Result],
         *,
-        presumed_absent: Collection[Key] = (),
         time_left: Callable[[], float] = forever,
     ) -> dict[Key, Result]:
         """Read, decide and write until every key is settled, or rounds or time have run out.
@@ -120,7 +119,6 @@ class ItemStore:
         Args:
             keys: The items to bring up to date.
             decide: The pure decision.
-            presumed_absent: Keys to try as new items at once, without reading.
             time_left: Seconds until the caller must have answered.
 
         Returns:
@@ -129,44 +127,36 @@ class ItemStore:
         """
         settled: dict[Key, Result] = {}
         unsettled = set(keys)
-        is_contended = False
-        guesses = unsettled.intersection(presumed_absent)
-        if guesses and time_left() > 0:
-            refused = self._settle(dict.fromkeys(sorted(guesses)), decide, settled)
-            unsettled = (unsettled - guesses) | refused.keys()
-            # a guess that was wrong is no race: it is read at once, with the others
-            is_contended = not _RACE_CODES.issuperset(refused.values())
         for attempt in range(self._rounds):
             if not unsettled:
                 return settled
-            if is_contended:
+            if attempt:
                 self._back_off(attempt)
             if time_left() <= 0:
                 break
-            unsettled = set(self._settle(self._read_known(unsettled), decide, settled))
-            is_contended = True
+            unsettled = self._settle(self._read_known(unsettled), decide, settled)
         if unsettled:
             logger.warning("gave up", extra={"table": self.table_name, "unsettled": len(unsettled)})
         return settled
 
     def _settle(
         self, stored: Mapping[Key, Item | None], decide: Decide[Result], settled: dict[Key, Result]
-    ) -> dict[Key, str]:
+    ) -> set[Key]:
         """Decide upon what is stored and write it; what sticks is added to `settled`.
 
         Returns:
-            The error code of each write that is to be decided anew.
+            The keys whose write is to be decided anew.
         """
         decisions = decide(stored)
         settled |= {key: result for key, (new, result) in decisions.items() if new is None}
-        refused: dict[Key, str] = {}
+        refused: set[Key] = set()
         for write, problem in self._write_all(
             [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
         ):
             if problem is None:
                 settled[write.key] = decisions[write.key][1]
             elif problem in _RACE_CODES or problem in _PASSING_CODES:
-                refused[write.key] = problem
+                refused.add(write.key)
         return refused
 
     def read(self, keys: Collection[Key]) -> dict[Key, Item]:

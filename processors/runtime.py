@@ -26,7 +26,7 @@ _CLIENT_CONFIG = Config(
     read_timeout=4,  # three attempts stay below the functions' 30 s
     retries={"mode": "standard", "total_max_attempts": 3},
     max_pool_connections=16,
-    parameter_validation=False,  # a third of the CPU of a write, for requests whose shape is ours (decision 8)
+    parameter_validation=False,  # a third of the CPU of a write, for requests whose shape is ours (decision 17)
 )
 CONCURRENCY = 8
 """Requests that a handler has under way at a time, where it writes batches of statements. Below the pool's size."""

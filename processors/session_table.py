@@ -109,12 +109,7 @@ class SessionTable:
 
     def _settle(self, batch: Batch, outcomes: list[list[Outcome]], time_left: Callable[[], float]) -> None:
         """Write a batch; outcomes are added at the positions of their events."""
-        results = self._store.converge(
-            batch.items,
-            partial(self._decide, batch),
-            presumed_absent=[key for key, item in batch.items.items() if item.has_login],
-            time_left=time_left,
-        )
+        results = self._store.converge(batch.items, partial(self._decide, batch), time_left=time_left)
         redirected = Batch()
         for key, item in batch.items.items():
             result = results.get(key, [Outcome.RETRY] * len(item.facts))

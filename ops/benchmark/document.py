@@ -29,7 +29,8 @@ machine's; ratios are what travels. All contenders take turns in one run, figure
 - **textbook**: what the documentation of its parts has users write
   ([ops/benchmark/textbook.py](../ops/benchmark/textbook.py)): Powertools' BatchProcessor, its idempotency layer on a
   DynamoDB table, one boto3 call per record, ADD counters on the stream.
-- **bare loop**: 25-statement requests made beforehand and sent one after the other; it parses and decides nothing.
+- **bare loop**: 25-statement requests made beforehand and sent one after the other by a client with boto3's defaults;
+  it reads, parses and decides nothing.
 
 The stub DynamoDB answers every request {service:g} ms after it arrived, requests overlap, and read and write units are
 worked out from item sizes. Billed time is the duration of the invocation; CPU is the client's, all threads.
@@ -161,7 +162,7 @@ def _cost(results: Results) -> str:
         "The mixed day: a login, a logout and 0.86 silent re-logins a session. List prices of us-east-1, on demand, "
         f"{PRICES_AS_OF}: ${WRITE_UNITS_MILLION} per million write units, ${READ_UNITS_MILLION} per million read "
         "units, "
-        f"Lambda arm64 at 512 MB ${LAMBDA_GB_SECOND} per GB-second and ${LAMBDA_REQUESTS_MILLION:.2f} per million "
+        f"Lambda arm64 at 512 MB ${LAMBDA_GB_SECOND:.10f} per GB-second and ${LAMBDA_REQUESTS_MILLION:.2f} per million "
         "invocations. What both pay alike (queue, bus, storage, logs) is left out.",
         _table(["", "writes", "reads", "Lambda", "total"], rows),
         "![Dollars per million sessions](benchmarks/cost.svg)",
@@ -180,7 +181,8 @@ def _local(results: Results) -> str:
     return _section(
         "On DynamoDB Local",
         f"The same handlers against a real engine on the same cores, batches of {USUAL_SIZE}. Its own work is most of "
-        "the time, and it does one write after the other, so requests in parallel gain little.",
+        "the time: it does one write after the other, so requests in parallel gain little, and it looks through the "
+        "whole table for the SELECT that reads the children of ended sessions, which the service does not.",
         _table(["events", "", "", "CPU ms", "batch ms", "of the textbook's"], rows),
     )
 

@@ -263,3 +263,15 @@ def test_an_item_of_the_original_schema_is_carried_on_without_its_token(original
 def _live(session: Session | None) -> bool:
     assert session is not None
     return session.is_live(NOW)
+
+
+def test_the_children_of_many_sessions_are_found_at_once(backend: Backend) -> None:
+    parents = [f"p{number:03}" for number in range(60)]
+    backend.sessions.apply([login(parent) for parent in parents])
+    backend.sessions.apply([login(f"kid-of-{parent}", parent_session_id=parent) for parent in parents[::7]])
+
+    found = backend.sessions.find_children([*parents, "without-any-item"])
+
+    assert {parent: [child.session_id for child in children] for parent, children in found.items()} == {
+        parent: [f"kid-of-{parent}"] for parent in parents[::7]
+    }

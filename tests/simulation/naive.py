@@ -137,11 +137,11 @@ def _settle_and_delete(settle: Callable[..., None]) -> Callable[..., None]:
 
 
 def _put_logins(converge: Callable[..., Any]) -> Callable[..., Any]:
-    def put_then_converge(self: Any, keys: Any, decide: Any, *, presumed_absent: Any = (), **arguments: Any) -> Any:
+    def put_then_converge(self: Any, keys: Any, decide: Any, **arguments: Any) -> Any:
         settled = {}
-        for key in sorted(presumed_absent):
-            ((_, (item, result)),) = decide({key: None}).items()
-            if item is not None:
+        for key in sorted(keys):
+            item, result = decide({key: None}).get(key, (None, None))
+            if item is not None and "SK" in item and "last_login_time" in item:
                 self.client.put_item(TableName=self.table_name, Item={**item, "version": {"N": "1"}})
                 settled[key] = result
         left = [key for key in keys if key not in settled]
