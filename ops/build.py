@@ -197,7 +197,7 @@ def start_up(handler: str, task_root: Path, python: str, runtime: Path) -> tuple
 
 
 def _report_start_up(python: str) -> None:
-    from ops.template import load_deployment  # noqa: PLC0415 (`package` has to run without our dependencies)
+    from ops.template.deployment import load_deployment  # noqa: PLC0415 (`package` has to run without our dependencies)
 
     functions = {"boto3 and a client, for comparison": "handler.lambda_handler"}
     for resource in load_deployment(parameters={"EnableEventBridgeDirect": "true"}).resources_of(

@@ -15,7 +15,7 @@ from uuid import uuid4
 from rich.console import Console
 from rich.table import Table
 
-from ops.local_stack import Engine, LocalStack, LocalStackError
+from ops.local_stack.stack import Engine, LocalStack, LocalStackError
 from ops.publishing import Channel, Message, Publisher
 from processors.session_table import SessionTable
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent, to_json

@@ -1,4 +1,4 @@
-"""The tables that the demo shows, in 80 columns."""
+"""Tables for people, in 80 columns: the demo and the command line show them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -16,7 +16,9 @@ from typing import Any
 from cfnlint.api import lint  # type: ignore[import-untyped] # it ships no type information
 
 from ops.event_sources.filters import FilterCriteria, FilterPatternError
-from ops.template import TEMPLATE_PATH, TemplateError, load_deployment, translate
+from ops.template.deployment import load_deployment
+from ops.template.errors import TemplateError
+from ops.template.translation import TEMPLATE_PATH, translate
 
 ALL_ON = {"EnableEventBridgeDirect": "true"}
 """Parameters with which every resource exists."""

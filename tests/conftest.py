@@ -138,7 +138,7 @@ def _create_tables(client: Any, sessions_table: str, projections_table: str) -> 
 @pytest.fixture(scope="session")
 def dynamodb_local() -> Iterator[str]:
     """Endpoint of a real engine: the one AWS_ENDPOINT_URL_DYNAMODB names, or DynamoDB Local, fetched on demand."""
-    from ops.dynamodb_local import dynamodb_endpoint
+    from ops.engines.dynamodb_local import dynamodb_endpoint
 
     with dynamodb_endpoint() as endpoint:
         yield endpoint

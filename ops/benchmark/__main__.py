@@ -12,7 +12,7 @@ from pathlib import Path
 from ops.benchmark.document import write_report
 from ops.benchmark.results import QUICK, Plan, measure
 from ops.benchmark.targets import judge
-from ops.child_process import EngineError
+from ops.engines.child_process import EngineError
 
 _DOCS = Path(__file__).parents[2] / "docs"
 

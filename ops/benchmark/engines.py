@@ -11,7 +11,7 @@ import boto3
 from ops.benchmark import textbook
 from ops.benchmark.pipelines import PROJECTIONS_TABLE, REGION, SESSIONS_TABLE, environment
 from ops.benchmark.stub import Counts, Stub
-from ops.dynamodb_local import dynamodb_endpoint
+from ops.engines.dynamodb_local import dynamodb_endpoint
 
 Changes = list[tuple[dict[str, Any] | None, dict[str, Any]]]
 """Images before and after, of each write."""

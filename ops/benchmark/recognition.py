@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from ops.template import TEMPLATE_PATH
+from ops.template.translation import TEMPLATE_PATH
 from schemas.envelopes import read_events
 from schemas.events import parse_event
 from schemas.strict_json import load_json

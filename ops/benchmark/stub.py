@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-from ops.child_process import ServerProcess, free_port
+from ops.engines.child_process import ServerProcess, free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ def demo(
     Example:
       sessionctl demo --seed 7 --events 500
     """
-    from ops import demo as the_demo  # noqa: PLC0415 (slow to import)
+    from ops.demo import command  # noqa: PLC0415 (slow to import)
 
     arguments = ["--engine", engine, "--seed", str(seed), "--events", str(events)]
-    raise typer.Exit(the_demo.main([*arguments, *(["--log", str(log)] if log else [])]))
+    raise typer.Exit(command.main([*arguments, *(["--log", str(log)] if log else [])]))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ops.handler_output import HandlerOutput
-    from ops.local_stack import LocalStack
+    from ops.local_stack.stack import LocalStack
 
 _REFRESH_SECONDS = 0.3
 _SHOWN_OUTPUTS = {
@@ -69,7 +69,7 @@ def local(
       sessionctl local --bind 0.0.0.0 --env-vars env.json
     """
     from ops.handler_output import HandlerOutput
-    from ops.local_stack import LocalStack, LocalStackError
+    from ops.local_stack.stack import LocalStack, LocalStackError
 
     console = answers()  # before handlers' output is led away from the screen
     parameters = dict(_assignment(text) for text in parameter or [])
@@ -152,7 +152,7 @@ def _names(stack: "LocalStack", log: Path) -> Iterator[tuple[str, str]]:
 
 
 def _exports(stack: "LocalStack") -> Iterator[str]:
-    from ops.local_environment import ACCESS_KEY
+    from ops.local_stack.environment import ACCESS_KEY
 
     yield f"export AWS_ENDPOINT_URL={stack.endpoints['others']} AWS_DEFAULT_REGION={stack.region}"
     if stack.endpoints["tables"] != stack.endpoints["others"]:

@@ -114,7 +114,7 @@ def open_stack(where: Where) -> Iterator[Stack]:
 def _local() -> Iterator[Stack]:
     import boto3
 
-    from ops.local_environment import aws_settings, process_environment
+    from ops.local_stack.environment import aws_settings, process_environment
 
     running = find_running()
     settings = aws_settings(

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ops.demo import main
+from ops.demo.command import main
 
 if TYPE_CHECKING:
-    from ops.local_stack import LocalStack
+    from ops.local_stack.stack import LocalStack
 
 
 def test_a_small_day_is_processed_and_every_projection_verified(

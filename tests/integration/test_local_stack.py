@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ops.local_stack import LocalStack
+from ops.local_stack.stack import LocalStack
 from tests.integration import stub_handlers
 
 STUB_TEMPLATE = Path(__file__).with_name("stub-template.yaml")

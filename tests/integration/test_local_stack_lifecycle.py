@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ops.local_stack import LocalStack, LocalStackError
+from ops.local_stack.stack import LocalStack, LocalStackError
 from tests.integration.test_local_stack import DRAIN_SECONDS, STUB_TEMPLATE, bodies_in, send
 
 
@@ -74,9 +74,8 @@ def test_an_engine_that_is_not_known_is_refused() -> None:
 
 
 def test_the_engine_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
-    script = (
-        "from ops.engine import moto_process\ns = moto_process()\ns.start()\nprint(s.endpoint, flush=True)\ninput()"
-    )
+    start = "from ops.engines.moto import moto_process\ns = moto_process()\ns.start()"
+    script = f"{start}\nprint(s.endpoint, flush=True)\ninput()"
     parent = subprocess.Popen(  # noqa: S603 (the command is ours)
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.template import translate
+from ops.template.translation import translate
 from processors import eventbridge_consumer, runtime, sqs_consumer, stream_projector
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
 

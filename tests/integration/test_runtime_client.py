@@ -10,11 +10,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from ops.engine import moto_process
-from ops.local_environment import aws_settings
+from ops.demo.samples import SAMPLES
+from ops.engines.moto import moto_process
+from ops.local_stack.environment import aws_settings
 from ops.runtime_api import Answer, LambdaRuntime, RuntimeClientError
-from ops.samples import SAMPLES
-from ops.template import Deployment, load_deployment
+from ops.template.deployment import Deployment, load_deployment
 
 REGION = "eu-west-1"
 

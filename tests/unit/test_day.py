@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_day
-from ops.malformed import BREAKAGES
-from ops.provider_shapes import PROVIDERS
+from ops.demo.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_day
+from ops.demo.malformed import BREAKAGES
+from ops.demo.provider_shapes import PROVIDERS
 from ops.publishing import Channel
 from schemas.envelopes import read_body
 from schemas.errors import RejectedEventError

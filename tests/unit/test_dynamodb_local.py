@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ops import dynamodb_local
-from ops.child_process import EngineError
+from ops.engines import dynamodb_local
+from ops.engines.child_process import EngineError
 
 
 def test_a_tarball_that_is_not_the_expected_one_is_removed(tmp_path: Path) -> None:

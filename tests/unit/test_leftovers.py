@@ -9,8 +9,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from ops.demo.token_search import places_with_tokens
 from ops.leftovers import read_dead_letters, read_rejections
-from ops.token_search import places_with_tokens
 from processors.rejections import rejection
 from schemas.errors import RejectedEventError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from ops.event_sources.invocation import Progress
-from ops.pollers import PollerError, Pollers, PollerThread
+from ops.local_stack.pollers import PollerError, Pollers, PollerThread
 
 
 @dataclass

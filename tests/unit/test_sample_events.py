@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from ops.demo.samples import SAMPLES, SAMPLES_SENT_AT, SampleError, load_samples
 from ops.publishing import Channel, Message
-from ops.samples import SAMPLES, SAMPLES_SENT_AT, SampleError, load_samples
 from schemas.envelopes import read_body, read_eventbridge_event
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, parse_event

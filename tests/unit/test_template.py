@@ -9,8 +9,9 @@ import pytest
 from cfnlint.api import lint
 from samtranslator.yaml_helper import yaml_parse
 
-from ops.lambda_function import load_handler
-from ops.template import TEMPLATE_PATH, load_deployment, translate
+from ops.local_stack.lambda_function import load_handler
+from ops.template.deployment import load_deployment
+from ops.template.translation import TEMPLATE_PATH, translate
 from processors.projections import CAPACITY
 from processors.settings import Settings
 from schemas.items import Session, write_item

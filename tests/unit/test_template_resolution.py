@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
-from ops.intrinsics import Intrinsics
-from ops.template import TEMPLATE_PATH, Deployment, PseudoParameters, TemplateError, load_deployment
+from ops.template.deployment import Deployment, load_deployment
+from ops.template.errors import TemplateError
+from ops.template.intrinsics import Intrinsics
+from ops.template.parameters import PseudoParameters
+from ops.template.translation import TEMPLATE_PATH
 
 QUEUE = "AWS::SQS::Queue"
 ATTRIBUTES = ("Ref", "Arn", "Name", "QueueName", "StreamArn")
@@ -54,7 +57,7 @@ def test_the_templates_resources_resolve_in_order_from_what_the_earlier_ones_tol
 def test_the_template_translates_without_credentials_region_or_configuration(tmp_path: Path) -> None:
     clean = {"PATH": os.defpath, "HOME": str(tmp_path), "AWS_PROFILE": "absent", "AWS_EC2_METADATA_DISABLED": "true"}
     script = """
-from ops.template import load_deployment
+from ops.template.deployment import load_deployment
 load_deployment()  # twice, because a second translator makes the first one's leftovers show
 print(len(load_deployment().resources_in_order()))
 """

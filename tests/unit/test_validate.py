@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint
 
-from ops.template import TEMPLATE_PATH
+from ops.template.translation import TEMPLATE_PATH
 from ops.validate import findings
 
 _RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"

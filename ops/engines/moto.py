@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops.child_process import LOOPBACK, EngineError, ServerProcess, free_port
+from ops.engines.child_process import LOOPBACK, EngineError, ServerProcess, free_port
 
 __all__ = ["ACCOUNT_ID", "EngineError", "moto_process"]
 

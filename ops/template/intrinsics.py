@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Never
 
+from ops.template.errors import TemplateError
+
 Attributes = Mapping[tuple[str, str], Any]
 """(logical id, `Ref` or an attribute's name as in `Fn::GetAtt`) to its value, for the resources that exist so far."""
 
@@ -21,10 +23,6 @@ CONDITION_FUNCTIONS = ("Fn::Equals", "Fn::Not", "Fn::And", "Fn::Or", "Condition"
 
 _NO_VALUE = object()
 _SUB_VARIABLE = re.compile(r"\$\{(!?)([^}]*)\}")
-
-
-class TemplateError(Exception):
-    """The template holds something the local stack does not understand, or contradicts itself; the text says where."""
 
 
 class Intrinsics:

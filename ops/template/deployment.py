@@ -1,8 +1,8 @@
 """Read template.yaml as what a local stack has to create.
 
 The SAM template is translated offline, as CloudFormation would do it; parameters are applied, conditions evaluated, and
-what remains is checked against `ops.resource_types`. The local stack then creates the resources in order and tells the
-attributes of each, of which the next ones are made:
+what remains is checked against `ops.template.resource_types`. The local stack then creates the resources in order and
+tells the attributes of each, of which the next ones are made:
 
     deployment = load_deployment(parameters={"EnableEventBridgeDirect": "true"})
     attributes: dict[tuple[str, str], Any] = {}
@@ -14,37 +14,17 @@ attributes of each, of which the next ones are made:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-import yaml
-from samtranslator.model.exceptions import InvalidDocumentException
-from samtranslator.parser.parser import Parser
-from samtranslator.translator.translator import Translator
-from samtranslator.yaml_helper import yaml_parse
-
-from ops.intrinsics import Attributes, Intrinsics, TemplateError
-from ops.resource_types import NoEffect, select, support_of
-
-__all__ = [
-    "TEMPLATE_PATH",
-    "Attributes",
-    "Deployment",
-    "PseudoParameters",
-    "Resource",
-    "TemplateError",
-    "load_deployment",
-    "translate",
-]
-
-TEMPLATE_PATH = Path(__file__).parent.parent / "template.yaml"
-
-# The translator accepts code only where `sam package` has put it; the local stack imports it from the checkout.
-_PACKAGED_CODE = "s3://checkout/code"
+from ops.template.errors import TemplateError, refuse_unknown
+from ops.template.intrinsics import Attributes, Intrinsics
+from ops.template.parameters import PseudoParameters, parameter_values
+from ops.template.resource_types import NoEffect, select, support_of
+from ops.template.translation import TEMPLATE_PATH, translate
 
 _SECTIONS = {"AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Conditions", "Resources", "Outputs"}
 _RESOURCE_ATTRIBUTES = {
@@ -52,30 +32,6 @@ _RESOURCE_ATTRIBUTES = {
     *("Metadata", "DeletionPolicy", "UpdateReplacePolicy"),  # of the deployment, not of the resource
 }
 _OUTPUT_ATTRIBUTES = {"Value", "Condition", "Description"}
-_PARAMETER_ATTRIBUTES = {
-    *("Type", "Default", "AllowedValues", "AllowedPattern", "MinValue", "MaxValue"),
-    *("Description", "ConstraintDescription"),
-}
-_PARAMETER_TYPES = {"String", "Number"}
-
-
-@dataclass(frozen=True)
-class PseudoParameters:
-    """What CloudFormation puts in for `AWS::Region` and the like. The account is the one of the embedded engine."""
-
-    region: str = "us-east-1"
-    account_id: str = "123456789012"
-    stack_name: str = "session-events"
-    partition: str = "aws"
-
-    def by_name(self) -> dict[str, str]:
-        """Return the values by the names that templates use."""
-        return {
-            "AWS::Region": self.region,
-            "AWS::AccountId": self.account_id,
-            "AWS::StackName": self.stack_name,
-            "AWS::Partition": self.partition,
-        }
 
 
 @dataclass(frozen=True)
@@ -116,8 +72,8 @@ class Deployment:
     """
 
     def __init__(self, document: Mapping[str, Any], parameters: Mapping[str, str], pseudo: PseudoParameters) -> None:
-        _refuse_unknown(document, _SECTIONS, "template")
-        self.parameters = _parameter_values(document.get("Parameters", {}), parameters)
+        refuse_unknown(document, _SECTIONS, "template")
+        self.parameters = parameter_values(document.get("Parameters", {}), parameters)
         self.without_effect: dict[str, str] = {}
         self._stack_name = pseudo.stack_name
         self._intrinsics = Intrinsics(self.parameters | pseudo.by_name(), document.get("Conditions", {}))
@@ -164,7 +120,7 @@ class Deployment:
     def _present(self, section: Mapping[str, Any], known: set[str], where: str) -> dict[str, Mapping[str, Any]]:
         """Return the entries of a section whose condition holds."""
         for name, entry in section.items():
-            _refuse_unknown(entry, known, f"{where}.{name}")
+            refuse_unknown(entry, known, f"{where}.{name}")
         return {
             name: entry
             for name, entry in section.items()
@@ -248,63 +204,6 @@ def load_deployment(
     return Deployment(translate(path, parameters, pseudo), parameters or {}, pseudo)
 
 
-def translate(
-    path: Path = TEMPLATE_PATH,
-    parameters: Mapping[str, str] | None = None,
-    pseudo: PseudoParameters | None = None,
-) -> dict[str, Any]:
-    """Translate a SAM template into the CloudFormation document that a deployment would make of it.
-
-    Raises:
-        TemplateError: The file is not YAML, or not a valid SAM template.
-    """
-    source = _load_yaml(path)
-    _stand_in_for_packaged_code(source)
-    # An empty map of managed policies: every role of ours is written out, so none is looked up by name.
-    translator = Translator({}, Parser(), boto_session=_RegionOfSession((pseudo or PseudoParameters()).region))
-    try:
-        document: dict[str, Any] = translator.translate(source, dict(parameters or {}))
-    except InvalidDocumentException as error:
-        causes = "; ".join(cause.message for cause in error.causes)
-        raise TemplateError(f"{path}: not a valid SAM template: {causes}") from error
-    finally:
-        translator.metrics.publish()  # goes nowhere, and without it the translator warns of metrics left behind
-    return document
-
-
-@dataclass(frozen=True)
-class _RegionOfSession:
-    """All that the translator asks of a boto3 session. A real one reads the user's AWS configuration."""
-
-    region_name: str
-
-
-def _load_yaml(path: Path) -> dict[str, Any]:
-    try:
-        source = yaml_parse(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise TemplateError(f"{path}: not YAML: {error}") from error
-    if not (isinstance(source, dict) and isinstance(source.get("Resources"), dict)):
-        raise TemplateError(f"{path}: a template with a Resources section is needed.")
-    return source
-
-
-def _stand_in_for_packaged_code(source: dict[str, Any]) -> None:
-    """Replace `CodeUri: .`, which the translator does not take before packaging, by a bucket's address."""
-    holders = {"Globals.Function": source.get("Globals", {}).get("Function", {})}
-    for logical_id, resource in source["Resources"].items():
-        if resource.get("Type") == "AWS::Serverless::Function":
-            holders[logical_id] = resource.get("Properties", {})
-    for where, holder in holders.items():
-        code = holder.get("CodeUri", ".")
-        if code not in {".", "./"}:
-            raise TemplateError(
-                f"{where}.CodeUri: the local stack imports handlers from the checkout, so '.', not {code!r}."
-            )
-        if "CodeUri" in holder:
-            holder["CodeUri"] = _PACKAGED_CODE
-
-
 def _in_order(resources: list[Resource]) -> list[Resource]:
     by_id = {resource.logical_id: resource for resource in resources}
     # Sorted, because the order of a set of texts differs from one process to the next.
@@ -315,49 +214,3 @@ def _in_order(resources: list[Resource]) -> list[Resource]:
         # graphlib names a circle against the direction of "needs".
         circle = " -> ".join(reversed(error.args[1]))
         raise TemplateError(f"Resources wait for each other: {circle}.") from None
-
-
-def _parameter_values(definitions: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the value of every parameter, checked against its definition."""
-    for unknown in sorted(given.keys() - definitions.keys()):
-        known = ", ".join(sorted(definitions)) or "none"
-        raise TemplateError(f"Parameters: the template has no parameter {unknown}; known: {known}.")
-    values = {}
-    for name, definition in definitions.items():
-        where = f"Parameters.{name}"
-        _refuse_unknown(definition, _PARAMETER_ATTRIBUTES, where)
-        if name not in given and "Default" not in definition:
-            raise TemplateError(f"{where}: has no default, so a value has to be given.")
-        values[name] = str(given.get(name, definition.get("Default")))
-        if violation := _violation(values[name], definition):
-            raise TemplateError(f"{where}: {values[name]!r} is {violation}.")
-    return values
-
-
-def _violation(value: str, definition: Mapping[str, Any]) -> str | None:
-    """Return what is wrong with a parameter's value, None where nothing is."""
-    if definition["Type"] not in _PARAMETER_TYPES:
-        return f"of type {definition['Type']}; supported locally: {', '.join(sorted(_PARAMETER_TYPES))}"
-    allowed = [str(option) for option in definition.get("AllowedValues", [value])]
-    if value not in allowed:
-        return f"none of {', '.join(allowed)}"
-    pattern = definition.get("AllowedPattern")
-    if pattern and not re.fullmatch(pattern, value):
-        return f"not of the form {pattern}"
-    if definition["Type"] == "Number":
-        return _violation_of_number(value, definition)
-    return None
-
-
-def _violation_of_number(value: str, definition: Mapping[str, Any]) -> str | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return "not a number"
-    lowest, highest = definition.get("MinValue", number), definition.get("MaxValue", number)
-    return None if lowest <= number <= highest else f"outside {lowest} to {highest}"
-
-
-def _refuse_unknown(entry: Mapping[str, Any], known: set[str], where: str) -> None:
-    for name in sorted(entry.keys() - known):
-        raise TemplateError(f"{where}.{name}: not supported locally; known here: {', '.join(sorted(known))}.")

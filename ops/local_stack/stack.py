@@ -25,16 +25,19 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.child_process import LOOPBACK, EngineError
-from ops.dynamodb_local import ENDPOINT_VARIABLE, dynamodb_endpoint
-from ops.engine import moto_process
-from ops.event_source_wiring import EventSources, Wiring
-from ops.lambda_function import HandlerError, LambdaFunction, load_handler
-from ops.local_environment import aws_settings, process_environment
-from ops.local_resources import Clients, Function, LocalResources, ResourceCreator
-from ops.pollers import PollerError, Pollers, PollerThread
-from ops.template import TEMPLATE_PATH, PseudoParameters, TemplateError, load_deployment
-from ops.ttl_sweeper import TtlSweeper
+from ops.engines.child_process import LOOPBACK, EngineError
+from ops.engines.dynamodb_local import ENDPOINT_VARIABLE, dynamodb_endpoint
+from ops.engines.moto import moto_process
+from ops.local_stack.environment import aws_settings, process_environment
+from ops.local_stack.lambda_function import HandlerError, LambdaFunction, load_handler
+from ops.local_stack.pollers import PollerError, Pollers, PollerThread
+from ops.local_stack.resources import Clients, Function, LocalResources, ResourceCreator
+from ops.local_stack.ttl_sweeper import TtlSweeper
+from ops.local_stack.wiring import EventSources, Wiring
+from ops.template.deployment import load_deployment
+from ops.template.errors import TemplateError
+from ops.template.parameters import PseudoParameters
+from ops.template.translation import TEMPLATE_PATH
 
 Engine: TypeAlias = Literal["moto", "dynamodb-local"]
 

@@ -7,21 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ops.aws_transports import DynamoDbStream, SqsQueue, batches_to_bucket, batches_to_queue, events_to_queue
 from ops.event_sources.asynchronous import AsyncPoller, AsyncSettings
 from ops.event_sources.filters import FilterCriteria
 from ops.event_sources.sqs import SqsMapping, SqsPoller
 from ops.event_sources.stream_batches import UNLIMITED, RetryPolicy
 from ops.event_sources.streams import Discard, StreamMapping, StreamPoller
-from ops.lambda_function import LambdaFunction
-from ops.local_resources import LocalResources, MappingDefinition
+from ops.local_stack.lambda_function import LambdaFunction
+from ops.local_stack.resources import LocalResources, MappingDefinition
+from ops.local_stack.transports import DynamoDbStream, SqsQueue, batches_to_bucket, batches_to_queue, events_to_queue
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
-    from ops.pollers import Poller
+    from ops.local_stack.pollers import Poller
 
 
 @dataclass(frozen=True)

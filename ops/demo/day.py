@@ -2,7 +2,7 @@
 
 Customers log in on a phone, a laptop or a TV, are logged in again silently while they use them, open child sessions,
 log out, log out everywhere, or just let a session run out. Some do so at Auth0, Okta or Keycloak, whose events have
-those systems' own shapes (`ops.provider_shapes`). What carries their events is as unreliable as in life:
+those systems' own shapes (`ops.demo.provider_shapes`). What carries their events is as unreliable as in life:
 copies, delays, logouts that overtake their logins, a few malformed events, one message that nothing can ever process.
 
 Pure: no clock, no network. `make_day` is what others call; it answers the deliveries in the order to publish them.
@@ -16,8 +16,8 @@ from enum import StrEnum
 from random import Random
 from typing import Any
 
-from ops.malformed import BREAKAGES
-from ops.provider_shapes import message_from, provider_of
+from ops.demo.malformed import BREAKAGES
+from ops.demo.provider_shapes import message_from, provider_of
 from ops.publishing import Channel, Message
 
 MINIMUM_SIZE = 100

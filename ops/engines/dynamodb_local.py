@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ops.child_process import EngineError, ServerProcess, free_port
+from ops.engines.child_process import EngineError, ServerProcess, free_port
 
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL_DYNAMODB"
 """Names a DynamoDB endpoint to use instead of starting one; the same variable that boto3 reads."""

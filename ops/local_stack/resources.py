@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import NAMESPACE_URL, uuid5
 
-from ops.template import Deployment, PseudoParameters, Resource
+from ops.template.deployment import Deployment, Resource
+from ops.template.parameters import PseudoParameters
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -11,7 +11,7 @@ from ops.publishing import Channel, Message
 from schemas.events import DETAIL_TYPES
 from schemas.times import format_rfc3339, parse_rfc3339
 
-SAMPLES = Path(__file__).parent.parent / "tests" / "events"
+SAMPLES = Path(__file__).parents[2] / "tests" / "events"
 
 SAMPLES_SENT_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """When the samples say that they were sent; all of them occurred in the hour before."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeAlias
 
-from ops.intrinsics import TemplateError
+from ops.template.errors import TemplateError
 
 
 class Honoured(Enum):

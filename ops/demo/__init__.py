@@ -1,0 +1,1 @@
+"""The demo: a day of events through the whole system, verified."""

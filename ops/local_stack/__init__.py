@@ -1,0 +1,1 @@
+"""The deployed template on this machine: resources, pollers, handlers."""

@@ -1,0 +1,1 @@
+"""template.yaml, read as what a deployment makes of it."""
