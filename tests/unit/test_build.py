@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ops import build
-from ops.build import SOURCES, BuildError, compile_all, copy_sources, find_python, report, require_python
+from ops.build.packaging import SOURCES, BuildError, compile_all, copy_sources, find_python, require_python, zip_folder
+from ops.build.report import report
+from ops.runtime_api import CHECKOUT
 
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 """Flags of a .pyc that is taken without a look at its source. Source: PEP 552."""
@@ -56,9 +57,7 @@ def test_the_mapping_files_are_packed_and_nothing_but_them_and_modules(tmp_path:
 
     others = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".py"}
 
-    assert others == {
-        path.relative_to(build.CHECKOUT) for path in (build.CHECKOUT / "schemas").glob("providers/*.toml")
-    }
+    assert others == {path.relative_to(CHECKOUT) for path in (CHECKOUT / "schemas").glob("providers/*.toml")}
 
 
 def test_a_start_without_events_of_identity_systems_imports_nothing_of_their_mappings(tmp_path: Path) -> None:
@@ -89,7 +88,7 @@ def test_the_same_sources_give_the_same_bytes_wherever_they_are_built(tmp_path: 
     for name in ("one", "another"):
         copy_sources(tmp_path / name)
         compile_all(tmp_path / name, sys.executable)
-        archives.append(build.zip_folder(tmp_path / name))
+        archives.append(zip_folder(tmp_path / name))
 
     assert archives[0] == archives[1]
 
@@ -144,6 +143,6 @@ def test_a_report_of_nothing_says_what_to_do(tmp_path: Path) -> None:
 def test_make_packs_a_function_where_sam_says(function: str) -> None:
     command = ["make", "--dry-run", f"build-{function}", "ARTIFACTS_DIR=/artifacts"]
 
-    done = subprocess.run(command, cwd=build.CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603 (it is ours)
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603 (it is ours)
 
     assert '-m ops.build package "/artifacts"' in done.stdout

@@ -1,0 +1,115 @@
+"""How fast the functions start under Lambda's runtime client, beside a handler that only makes a client."""
+
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ops.build.packaging import BuildError, compile_all, install, package
+from ops.runtime_api import LambdaRuntime, RuntimeClientError
+from ops.template.deployment import load_deployment
+
+RUNS = 11
+BASELINE = "boto3 and a client, for comparison"
+_BASELINE_HANDLER = (
+    "import boto3\n\nclient = boto3.client('dynamodb')\n\n\ndef lambda_handler(event, context):\n    return None\n"
+)
+# Enough to make the handlers create their clients; nothing is sent for events that hold nothing to do.
+_ENVIRONMENT = {
+    "SESSIONS_TABLE": "sessions",
+    "PROJECTIONS_TABLE": "projections",
+    "SESSION_EVENTS_QUEUE_URL": "http://127.0.0.1:9/events",
+    "REJECTED_EVENTS_QUEUE_URL": "http://127.0.0.1:9/rejected",
+    "AWS_REGION": "us-east-1",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "local",
+    "AWS_SECRET_ACCESS_KEY": "local",
+}
+# A batch without records, and an event of a kind that is ignored, in one.
+_NOTHING_TO_DO = {
+    "Records": [],
+    "version": "0",
+    "id": "start-up",
+    "source": "start-up",
+    "detail-type": "Nothing",
+    "time": "2026-03-02T09:00:00Z",
+    "detail": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StartUp:
+    """How long a function took to start.
+
+    Attributes:
+        next_ms: Milliseconds to its first request for an event.
+        answer_ms: And on to its first answer, to an event with nothing to do.
+    """
+
+    next_ms: float
+    answer_ms: float
+
+
+def start_up(handler: str, task_root: Path, python: str, runtime: Path) -> StartUp:
+    """Start a function once and invoke it with nothing to do.
+
+    Args:
+        handler: As in the template.
+        task_root: Its package.
+        python: The interpreter.
+        runtime: Folder of what the Lambda runtime brings: awslambdaric and boto3.
+
+    Raises:
+        BuildError: It does not start, or fails.
+    """
+    began = LambdaRuntime(handler, environment=_ENVIRONMENT, task_root=task_root, python=python, import_path=(runtime,))
+    try:
+        with began as function:
+            answer = function.invoke(_NOTHING_TO_DO)
+            if answer.is_error:
+                raise BuildError(f"{handler}: {answer.payload}")
+            to_next = function.start_up_seconds * 1000
+            return StartUp(to_next, to_next + function.answer_seconds * 1000)
+    except RuntimeClientError as error:
+        raise BuildError(str(error)) from error
+
+
+def measure_start_up(python: str) -> dict[str, StartUp]:
+    """Start every function of the template several times, in turn with a handler that imports boto3 and makes a client.
+
+    Args:
+        python: An interpreter of the runtime's version.
+
+    Returns:
+        Medians, by logical id; the first is of the handler to compare with.
+
+    Raises:
+        BuildError: One cannot be built for this machine, or does not start.
+    """
+    functions = {BASELINE: "handler.lambda_handler"}
+    for resource in load_deployment(parameters={"EnableEventBridgeDirect": "true"}).resources_of(
+        "AWS::Lambda::Function"
+    ):
+        functions[resource.logical_id] = resource.properties["Handler"]
+    with tempfile.TemporaryDirectory() as folder:
+        code, runtime, baseline = (Path(folder) / name for name in ("code", "runtime", "baseline"))
+        package(code, python=python, pip=(python,), arm64=False)
+        install(runtime, "--only-binary=:all:", "awslambdaric>=4,<5", "boto3>=1.40,<2", pip=(python,))
+        baseline.mkdir()
+        (baseline / "handler.py").write_text(_BASELINE_HANDLER)
+        for compiled in (runtime, baseline):
+            compile_all(compiled, python)
+        runs: dict[str, list[StartUp]] = {name: [] for name in functions}
+        for _ in range(RUNS):  # in turn, so that a busy moment of the machine meets all of them
+            for name, handler in functions.items():
+                task_root = baseline if name == BASELINE else code
+                runs[name].append(start_up(handler, task_root, python, runtime))
+    return {name: _median(starts) for name, starts in runs.items()}
+
+
+def _median(starts: Sequence[StartUp]) -> StartUp:
+    return StartUp(
+        next_ms=statistics.median(start.next_ms for start in starts),
+        answer_ms=statistics.median(start.answer_ms for start in starts),
+    )
