@@ -12,6 +12,7 @@ from pathlib import Path
 from ops.benchmark.document import write_report
 from ops.benchmark.results import QUICK, Plan, measure
 from ops.benchmark.targets import judge
+from ops.build.packaging import BuildError
 from ops.engines.child_process import EngineError
 
 _DOCS = Path(__file__).parents[2] / "docs"
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--service-ms", type=float, help="what the stub takes for a request (default: 5)")
     parser.add_argument("--no-local", action="store_true", help="leave out DynamoDB Local, which needs Java and npm")
+    parser.add_argument("--no-start-up", action="store_true", help="leave out the start-up, which needs python3.13")
     parser.add_argument(
         "--steady-events", type=int, metavar="N", help="events of the steady state (default: 1,000,000; 0: none)"
     )
@@ -39,9 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = replace(plan, steady_events=options.steady_events)
     if options.no_local:
         plan = replace(plan, is_local=False)
+    if options.no_start_up:
+        plan = replace(plan, is_start_up=False)
     try:
         results = measure(plan, day=datetime.now(UTC).date(), tell=_tell)
-    except EngineError as error:
+    except (EngineError, BuildError) as error:
         sys.exit(f"benchmark: {error}")
     document = write_report(results, options.output)
     targets = judge(results)

@@ -18,12 +18,14 @@ from ops.benchmark.prices import (
 )
 from ops.benchmark.results import USUAL_SIZE, Results
 from ops.benchmark.targets import judge
+from ops.build.start_up import BASELINE, RUNS
 
 _INTRODUCTION = """\
 # Benchmarks
 
-Made by `make bench`; measured on {day} on {machine}. Two cores run client and engine, so milliseconds are this
-machine's; ratios are what travels. All contenders take turns in one run, figures are medians.
+Made by `make bench` on {day}: {machine}.
+Client and engine share the machine, so milliseconds are its own; ratios are what travels. All contenders take turns in
+one run, figures are medians.
 
 - **ours**: the handlers as deployed, through `lambda_handler`.
 - **textbook**: what the documentation of its parts has users write
@@ -58,6 +60,7 @@ def render(results: Results) -> str:
         _sizes(results),
         _growth(results),
         _cost(results),
+        _start_up(results),
         _local(results),
         _steady_state(results),
     ]
@@ -166,6 +169,30 @@ def _cost(results: Results) -> str:
         "invocations. What both pay alike (queue, bus, storage, logs) is left out.",
         _table(["", "writes", "reads", "Lambda", "total"], rows),
         "![Dollars per million sessions](benchmarks/cost.svg)",
+    )
+
+
+def _start_up(results: Results) -> str:
+    if not results.start_up:
+        return ""
+    reference = results.start_up[BASELINE]
+    rows = [
+        [
+            name,
+            f"{one.next_ms / reference.next_ms:.2f} x",
+            f"{one.next_ms:.0f}",
+            f"{one.answer_ms / reference.answer_ms:.2f} x",
+            f"{one.answer_ms:.0f}",
+        ]
+        for name, one in results.start_up.items()
+    ]
+    return _section(
+        "Start-up",
+        "From the start of the process to the first request for an event (`next`), and on to the answer to one with "
+        f"nothing to do; under awslambdaric, on what `make build` packs. Medians of {RUNS}, taken in turn. What is "
+        "compared with makes its client before it asks for an event, the handlers make theirs with the first one: "
+        "the way to the answer holds the same work.",
+        _table(["function", "to `next`", "ms", "to the answer", "ms"], rows),
     )
 
 

@@ -18,6 +18,8 @@ from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import OURS, make_pipelines
 from ops.benchmark.steady_state import SteadyState, measure_steady_state
 from ops.benchmark.workloads import Workloads
+from ops.build.packaging import PYTHON_VERSION, BuildError, find_python
+from ops.build.start_up import StartUp, measure_start_up
 
 USUAL_SIZE = 100
 """Events in a batch: the template's."""
@@ -35,6 +37,7 @@ class Plan:
         growth: Live sessions of a customer.
         steady_events: Events of the long life; 0 leaves it out.
         is_local: Whether to measure on DynamoDB Local, too.
+        is_start_up: Whether to start the built functions under Lambda's runtime client.
     """
 
     service_ms: float = 5.0
@@ -44,9 +47,19 @@ class Plan:
     growth: tuple[int, ...] = (1, 10, 100, 1_000, 100_000)
     steady_events: int = 1_000_000
     is_local: bool = True
+    is_start_up: bool = True
 
 
-QUICK = Plan(service_ms=0.5, rounds=1, sizes=(10,), slow_sizes=(), growth=(1, 300), steady_events=0, is_local=False)
+QUICK = Plan(
+    service_ms=0.5,
+    rounds=1,
+    sizes=(10,),
+    slow_sizes=(),
+    growth=(1, 300),
+    steady_events=0,
+    is_local=False,
+    is_start_up=False,
+)
 
 
 @dataclass(slots=True)
@@ -61,6 +74,7 @@ class Results:
         growth: With the customer's live sessions.
         local: On DynamoDB Local.
         steady_state: The long life, where it was measured.
+        start_up: By function, the first is what to compare with; empty where it was not measured.
     """
 
     plan: Plan
@@ -71,6 +85,7 @@ class Results:
     growth: list[Growth] = field(default_factory=list)
     local: list[Comparison] = field(default_factory=list)
     steady_state: SteadyState | None = None
+    start_up: dict[str, StartUp] = field(default_factory=dict)
 
     def workload(self, name: str) -> Comparison:
         """Find a workload's comparison on the stub."""
@@ -87,6 +102,7 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
 
     Raises:
         EngineError: DynamoDB Local cannot be had.
+        BuildError: The functions cannot be built or started: pip failed, or the runtime's Python is missing.
         RuntimeError: A handler answered with failures, or the steady state's process failed.
     """
     results = Results(plan, describe_machine(), day)
@@ -105,6 +121,9 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
         results.growth = measure_growth(
             engine, pipelines, workloads, counts=list(plan.growth), rounds=max(1, plan.rounds // 2)
         )
+    if plan.is_start_up:
+        tell("start-up of the built functions")
+        results.start_up = measure_start_up(_runtime_python())
     if plan.is_local:
         tell("DynamoDB Local")
         with local_engine() as local:
@@ -116,6 +135,15 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
         tell(f"steady state, {plan.steady_events:,} events")
         results.steady_state = measure_steady_state(plan.steady_events)
     return results
+
+
+def _runtime_python() -> str:
+    python = find_python()
+    if python is None:
+        raise BuildError(
+            f"start-up is measured on python{PYTHON_VERSION}, which is not here: install it, or --no-start-up"
+        )
+    return python
 
 
 def _compare_workloads(measurement: Measurement, workloads: Workloads, tell: Callable[[str], None]) -> list[Comparison]:

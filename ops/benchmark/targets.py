@@ -8,6 +8,7 @@ from typing import Literal
 from ops.benchmark.measuring import Figures
 from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
 from ops.benchmark.results import Results
+from ops.build.start_up import BASELINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,24 @@ def judge(results: Results) -> list[Target]:
         _units_of_a_life(
             [logins.consumers[OURS], logouts.consumers[OURS], logins.projectors[OURS], logouts.projectors[OURS]]
         ),
+        *_start_ups(results),
+    ]
+
+
+def _start_ups(results: Results) -> list[Target]:
+    """Judge the time to the first request for an event, of every function."""
+    if not results.start_up:
+        return []
+    reference = results.start_up[BASELINE].next_ms
+    return [
+        _multiple(
+            f"start-up of {name}, of a handler's that makes a boto3 client",
+            one.next_ms,
+            reference,
+            1.15 if name.startswith("StreamProjector") else 1.45,
+        )
+        for name, one in results.start_up.items()
+        if name != BASELINE
     ]
 
 
@@ -75,7 +94,7 @@ def _fraction(name: str, ours: float, theirs: float, divisor: int, kind: Literal
     return Target(name, f"≤ 1/{divisor}", f"1/{theirs / ours:.1f}", ours * divisor <= theirs, kind)
 
 
-def _multiple(name: str, ours: float, theirs: float, factor: int) -> Target:
+def _multiple(name: str, ours: float, theirs: float, factor: float) -> Target:
     return Target(name, f"≤ {factor} x", f"{ours / theirs:.2f} x", ours <= factor * theirs, "timed")
 
 

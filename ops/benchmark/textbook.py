@@ -2,7 +2,7 @@
 
 Powertools' BatchProcessor takes the batch apart, its idempotency layer guards each record by `event_id` in a DynamoDB
 table, each record is one call of boto3, and the stream's handler keeps ADD counters. It is what to compare with, not
-what to copy: it counts wrong under duplicates, lost answers and reordering (DESIGN decisions 1 and 2 say why).
+what to copy: it counts wrong under duplicates, lost answers and reordering (docs/decisions.md, 1).
 """
 
 from __future__ import annotations

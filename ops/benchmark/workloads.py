@@ -9,7 +9,8 @@ from random import Random
 from typing import Any
 
 CUSTOMERS = 10_000
-START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+"""When the first event happened: lately, because sessions that have run out weigh nothing in a projection."""
 _SENT_AT = str(int((START + timedelta(hours=1)).timestamp() * 1000))
 _AGENT = (
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
@@ -76,8 +77,8 @@ class Workloads:
         return Workload("one hot customer", batch=[self._login(customer_id) for _ in range(size)])
 
     def customers(self, size: int) -> Workload:
-        """Give first logins, each by a customer of its own (up to 10,000)."""
-        batch = [self._login(f"customer-{number % CUSTOMERS:05d}") for number in range(size)]
+        """Give first logins, each by a customer of its own (up to 10,000), all customers in turn."""
+        batch = [self._login(f"customer-{(self._sessions + 1) % CUSTOMERS:05d}") for _ in range(size)]
         return Workload("a customer each", batch=batch)
 
     def _login(self, customer_id: str | None = None) -> Event:
@@ -134,8 +135,10 @@ def sqs_batch(events: list[Event]) -> dict[str, Any]:
     }
 
 
-def stream_batch(changes: list[tuple[dict[str, Any] | None, dict[str, Any]]]) -> dict[str, Any]:
-    """Dress changes of a table as Lambda hands them over from its stream."""
+def stream_batch(
+    changes: list[tuple[dict[str, Any] | None, dict[str, Any]]], *, at: datetime = START
+) -> dict[str, Any]:
+    """Dress changes of a table, all made at one time, as Lambda hands them over from its stream."""
     return {
         "Records": [
             {
@@ -143,7 +146,7 @@ def stream_batch(changes: list[tuple[dict[str, Any] | None, dict[str, Any]]]) ->
                 "eventName": "INSERT" if before is None else "MODIFY",
                 "eventSource": "aws:dynamodb",
                 "dynamodb": {
-                    "ApproximateCreationDateTime": START.timestamp() + number // 1000,
+                    "ApproximateCreationDateTime": at.timestamp(),
                     "Keys": {name: after[name] for name in ("PK", "SK")},
                     "NewImage": after,
                     **({} if before is None else {"OldImage": before}),
