@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from processors.policies import tell
 from processors.sessions import merge_revocations
@@ -150,18 +150,20 @@ def merge(
     sessions = tell(sessions, revocation=revocation, limit=limit, now=seconds)
     kept, dropped_until = _bound(sessions, capacity)
     last_login_time, last_login_session_id = _last_login(before, facts, current)
-    merged = replace(
-        before,
-        sessions=kept,
-        dropped_until=max(dropped_until, before.dropped_until),
-        last_login_time=last_login_time,
-        last_login_session_id=last_login_session_id,
-        revocation=revocation,
-        trusted_after=max([before.trusted_after, *(math.ceil(image.created_at) or 1 for image in ended.values())]),
-    )
-    is_changed = merged != before or bool(ended)
     told = _to_command(before, facts, sessions, seconds)
-    return Merged(_counted(merged, seconds) if is_changed else before, is_changed, told)
+    found: dict[str, Any] = {
+        "sessions": kept,
+        "dropped_until": max(dropped_until, before.dropped_until),
+        "last_login_time": last_login_time,
+        "last_login_session_id": last_login_session_id,
+        "revocation": revocation,
+    }
+    if not ended and all(value == getattr(before, name) for name, value in found.items()):
+        return Merged(before, False, told)
+    found["trusted_after"] = max(
+        [before.trusted_after, *(math.ceil(image.created_at) or 1 for image in ended.values())]
+    )
+    return Merged(replace(before, **(found | _at_write(kept, found["dropped_until"], seconds))), True, told)
 
 
 def activity_at(projection: Projection | None, customer_id: str, now: datetime) -> CustomerActivity:
@@ -277,13 +279,13 @@ def _revocation(before: Projection, revocations: Iterable[Revocation]) -> Revoca
     return merged
 
 
-def _counted(projection: Projection, now: int) -> Projection:
-    live = [entry for entry in projection.sessions.values() if entry.is_live(now)]
-    next_expiry = min((entry.expires_at for entry in live), default=NEVER)
-    return replace(
-        projection,
-        sessions={name: entry for name, entry in projection.sessions.items() if entry.expires_at > now},
-        dropped_until=projection.dropped_until if projection.dropped_until > now else 0,
-        session_count=len(live),
-        count_valid_until=next_expiry if next_expiry < NEVER else None,
-    )
+def _at_write(sessions: Mapping[str, Entry], dropped_until: int, now: int) -> dict[str, Any]:
+    """What is stored of sessions at a time: those that have run out are pruned, the live ones are counted."""
+    expiries = [entry.expires_at for entry in sessions.values() if entry.is_live(now)]
+    next_expiry = min(expiries, default=NEVER)
+    return {
+        "sessions": {name: entry for name, entry in sessions.items() if entry.expires_at > now},
+        "dropped_until": dropped_until if dropped_until > now else 0,
+        "session_count": len(expiries),
+        "count_valid_until": next_expiry if next_expiry < NEVER else None,
+    }
