@@ -30,10 +30,7 @@ REDELIVERIES = 20
 
 
 class Races:
-    """Counts the conditional writes that were refused because somebody else had written in between.
-
-    A guess that an item is new and is not (`INSERT`, `attribute_not_exists`) is no race: it may be a mere repetition.
-    """
+    """Counts the conditional writes that were refused because somebody else had written since the read."""
 
     def __init__(self, client: Any) -> None:
         self._lock = Lock()
@@ -50,20 +47,16 @@ class Races:
     def _count_statements(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         for statement, answer in zip(context["parameters"]["Statements"], parsed.get("Responses", ()), strict=False):
             if "Error" in answer:
-                text = statement["Statement"]
-                self._count(text.split('"')[1], answer["Error"]["Code"], is_guess=text.startswith("INSERT"))
+                self._count(statement["Statement"].split('"')[1], answer["Error"]["Code"])
 
     def _count_item(self, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         if "Error" in parsed:
-            request = context["parameters"]
-            is_guess = request["ConditionExpression"] == "attribute_not_exists(PK)"
-            self._count(request["TableName"], parsed["Error"]["Code"], is_guess=is_guess)
+            self._count(context["parameters"]["TableName"], parsed["Error"]["Code"])
 
-    def _count(self, table: str, code: str, *, is_guess: bool) -> None:
+    def _count(self, table: str, code: str) -> None:
         assert code in ("ConditionalCheckFailed", "ConditionalCheckFailedException", "DuplicateItem"), code
-        if not is_guess:
-            with self._lock:
-                self.lost[table] += 1
+        with self._lock:
+            self.lost[table] += 1
 
 
 def at_once(tasks: Sequence[Callable[[], None]]) -> None:

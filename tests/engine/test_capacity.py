@@ -1,0 +1,63 @@
+"""What the service says it charges: DynamoDB Local reports it for single writes (and not for batches of statements)."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from processors.stream_projector import lambda_handler as project
+from tests.conftest import Backend, login, logout
+from tests.unit.test_item_sizes import typical_login
+
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.parametrize("backend", ["local-items"], indirect=True),
+]
+
+
+class Bill:
+    """Write units by table, indexes included, of what a client has asked for since the last look."""
+
+    def __init__(self, client: Any) -> None:
+        self._units: Counter[str] = Counter()
+        client.meta.events.register("provide-client-params.dynamodb.PutItem", self._ask)
+        client.meta.events.register("after-call.dynamodb.PutItem", self._add)
+
+    def _ask(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return {**params, "ReturnConsumedCapacity": "TOTAL"}
+
+    def _add(self, parsed: dict[str, Any], **_: Any) -> None:
+        consumed = parsed["ConsumedCapacity"]
+        self._units[consumed["TableName"]] += consumed["CapacityUnits"]
+
+    def take(self, table_name: str) -> float:
+        return self._units.pop(table_name, 0)
+
+
+def test_a_login_and_a_logout_are_charged_two_units_each_and_repetitions_none(backend: Backend) -> None:
+    bill = Bill(backend.dynamodb)
+    history = [
+        typical_login(),
+        typical_login(minute=5, event_id="again"),
+        logout(typical_login().session_id, typical_login().customer_id),
+    ]
+
+    first = [backend.sessions.apply([event]) and bill.take(backend.sessions_table) for event in history]
+    second = [backend.sessions.apply([event]) and bill.take(backend.sessions_table) for event in history]
+
+    assert first == [2, 2, 2]
+    assert second == [0, 0, 0]
+
+
+def test_what_the_stream_tells_of_a_customer_is_charged_one_unit(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bill = Bill(backend.dynamodb)
+    monkeypatch.setattr("processors.runtime.client", {"dynamodb": backend.dynamodb, "sqs": backend.sqs}.__getitem__)
+    backend.sessions.apply([login(f"s{number}") for number in range(10)])
+    records = {"Records": backend.stream_records()}
+
+    answers = [project(records, None), project(records, None)]
+
+    assert answers == [{"batchItemFailures": []}] * 2
+    assert bill.take(backend.projections_table) == 1
