@@ -1,1 +1,1 @@
-"""What people run: the local stack, the demo, the audit. Not deployed."""
+"""What people run; docs/architecture.md says what is where. Not deployed."""

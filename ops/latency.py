@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import uuid4
 
 from rich.console import Console
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0, or 2 where the stack cannot run or an end does not come.
     """
     parser = argparse.ArgumentParser(prog="python -m ops.latency", description=__doc__)
-    parser.add_argument("--engine", choices=["moto", "dynamodb-local"], default="moto")
+    parser.add_argument("--engine", choices=get_args(Engine), default="moto")
     parser.add_argument("--children", type=int, default=20)
     parser.add_argument("--sessions", type=int, default=500)
     options = parser.parse_args(arguments)

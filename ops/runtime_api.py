@@ -25,7 +25,7 @@ from types import TracebackType
 from typing import IO, Any, NoReturn
 from uuid import uuid4
 
-CHECKOUT = Path(__file__).parent.parent
+from ops.checkout import CHECKOUT
 
 _API = "/2018-06-01/runtime/"
 _START_SECONDS = 30.0

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
 
+INVERTED_INDEX = "GSI1_inverse"
 PARTITIONS_A_SELECT = 50
 """Most partition keys of an IN. Source: DynamoDB Developer Guide, "PartiQL operators"."""
 
@@ -50,7 +51,6 @@ class SessionTable:
         batch_statements: Write 25 items a request (BatchExecuteStatement). The handlers set it from
             `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
         clock: Gives the time of a write and of "now" in reads, aware UTC.
-        index_name: The inverted index.
         concurrency: Most requests under way at a time.
     """
 
@@ -62,12 +62,10 @@ class SessionTable:
         lifetimes: Lifetimes | None = None,
         batch_statements: bool = False,
         clock: Callable[[], datetime] = utc_now,
-        index_name: str = "GSI1_inverse",
         concurrency: int = 1,
     ) -> None:
         self._client = client
         self._table_name = table_name
-        self._index_name = index_name
         self._lifetimes = lifetimes or Lifetimes()
         self._clock = clock
         self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
@@ -211,7 +209,7 @@ class SessionTable:
     def get_session_id_by_customer_id(self, customer_id: str, session_id: str) -> str | None:
         """Give back the session id if the session is the customer's, or None; eventually consistent."""
         items = self._query(
-            IndexName=self._index_name,
+            IndexName=INVERTED_INDEX,
             KeyConditionExpression="SK = :sk AND PK = :pk",
             ExpressionAttributeValues={
                 ":sk": {"S": customer_partition(customer_id)},
@@ -319,14 +317,14 @@ class SessionTable:
 
     def _children_named(self, session_id: str) -> Iterator[Session]:
         return self._query(
-            IndexName=self._index_name,
+            IndexName=INVERTED_INDEX,
             KeyConditionExpression="SK = :sk",
             ExpressionAttributeValues={":sk": {"S": child_sort_key(session_id)}},
         )
 
     def _of_customer(self, customer_id: str) -> Iterator[Session]:
         sessions = self._query(
-            IndexName=self._index_name,
+            IndexName=INVERTED_INDEX,
             KeyConditionExpression="SK = :sk AND begins_with(PK, :prefix)",
             ExpressionAttributeValues={":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}},
         )

@@ -13,9 +13,10 @@ from ops.benchmark.document import write_report
 from ops.benchmark.results import QUICK, Plan, measure
 from ops.benchmark.targets import judge
 from ops.build.packaging import BuildError
+from ops.checkout import CHECKOUT
 from ops.engines.child_process import EngineError
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_DOCS = CHECKOUT / "docs"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

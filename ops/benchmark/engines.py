@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import boto3
 
 from ops.benchmark import textbook
-from ops.benchmark.pipelines import PROJECTIONS_TABLE, REGION, SESSIONS_TABLE, environment
+from ops.benchmark.pipelines import PROJECTIONS_TABLE, SESSIONS_TABLE, environment
 from ops.benchmark.stub import Counts, Stub
 from ops.engines.dynamodb_local import dynamodb_endpoint
 
@@ -152,6 +152,3 @@ def _create_sessions_table(client: Any, table_name: str) -> None:
         ],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
-
-
-__all__ = ["REGION", "Changes", "Engine", "LocalEngine", "StubEngine", "local_engine", "stub_engine"]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from ops.template.translation import TEMPLATE_PATH
+from ops.checkout import CHECKOUT
 from schemas.envelopes import read_events
 from schemas.events import parse_event
 from schemas.strict_json import load_json
@@ -22,7 +22,7 @@ _CALLS = 200
 
 def main() -> None:
     """Measure, interleaved, and print medians and ratios."""
-    samples = TEMPLATE_PATH.parent / "tests" / "events"
+    samples = CHECKOUT / "tests" / "events"
     canonical = (samples / "login.json").read_text(encoding="utf-8")
     detail = json.loads(canonical)
     wrapped = json.dumps({"id": "1", "source": "idp", "detail-type": "Login", "detail": detail})

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
+from schemas.times import format_rfc3339
+
 CUSTOMERS = 10_000
 START = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 """When the first event happened: lately, because sessions that have run out weigh nothing in a projection."""
@@ -88,7 +90,7 @@ class Workloads:
         return self._event("login", number) | {
             "customer_id": customer_id,
             "session_id": f"5f0c1b7e-8f7a-4c3e-9d55-{number:012d}",
-            "expires_at": _text(START + timedelta(hours=12)),
+            "expires_at": format_rfc3339(START + timedelta(hours=12)),
             "access_token": f"example-token-{self._random.getrandbits(4096):0800x}"[:800],
             "client": {
                 "ip": f"198.51.100.{number % 250}",
@@ -110,7 +112,7 @@ class Workloads:
         return {
             "event_id": f"0b9de1e4-55a8-4a5e-8a67-{self._events:012d}",
             "event_type": event_type,
-            "occurred_at": _text(START + timedelta(milliseconds=second)),
+            "occurred_at": format_rfc3339(START + timedelta(milliseconds=second)),
             "source": "auth.example.com",
         }
 
@@ -157,7 +159,3 @@ def stream_batch(
             for number, (before, after) in enumerate(changes)
         ]
     }
-
-
-def _text(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ops.runtime_api import CHECKOUT
+from ops.checkout import CHECKOUT
 
 PYTHON_VERSION = "3.13"
 """The runtime of the template's functions."""

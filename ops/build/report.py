@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ops.build.packaging import BuildError, files_of, require_python, zip_folder
 from ops.build.start_up import BASELINE, RUNS, StartUp, measure_start_up
-from ops.runtime_api import CHECKOUT
+from ops.checkout import CHECKOUT
 
 BUILT = CHECKOUT / ".aws-sam" / "build"
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
@@ -18,7 +19,7 @@ from ops.demo.day import MINIMUM_SIZE, Kind, make_day
 from ops.demo.run import DemoRun
 from ops.demo.samples import SampleError, load_samples
 from ops.handler_output import HandlerOutput
-from ops.local_stack.stack import LocalStack, LocalStackError
+from ops.local_stack.stack import Engine, LocalStack, LocalStackError
 from ops.publishing import Message, PublishError
 from schemas.outcomes import Outcome
 
@@ -123,7 +124,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ops.demo", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument(
         "--engine",
-        choices=("moto", "dynamodb-local"),
+        choices=get_args(Engine),
         default="moto",
         help="what the tables live on (default: %(default)s)",
     )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from ops import report
+from ops import tables
 from ops.audit import audit
 from ops.demo.token_search import places_with_tokens
 from ops.handler_output import HandlerOutput
@@ -58,9 +58,9 @@ class DemoRun:
             f"Projections and dead-letter queue were complete after {drained:.1f} s.\n"
         )
         counts = Counter({outcome: self._output.metrics()[outcome] for outcome in Outcome})
-        self._console.print(report.outcomes_table(counts))
-        self._console.print(report.rejections_table(self._rejections))
-        self._console.print(report.dead_letters_table(self._dead_letters))
+        self._console.print(tables.outcomes_table(counts))
+        self._console.print(tables.rejections_table(self._rejections))
+        self._console.print(tables.dead_letters_table(self._dead_letters))
 
     def show_customers(self) -> None:
         """Show sessions and projections of some customers."""
@@ -69,26 +69,26 @@ class DemoRun:
         projections = ProjectionTable(client, outputs["ProjectionsTableName"])
         now = datetime.now(UTC)
         shown = [session for customer_id in SHOWN_CUSTOMERS for session in _family(sessions, customer_id)]
-        self._console.print(report.sessions_table(shown, now=now))
+        self._console.print(tables.sessions_table(shown, now=now))
         activities = [projections.get_customer_activity(customer_id, now=now) for customer_id in SHOWN_CUSTOMERS]
-        self._console.print(report.activities_table(activities))
+        self._console.print(tables.activities_table(activities))
 
     def verify(self) -> bool:
         """Verify every projection, look for lost events and stored tokens, show it; answers whether all holds."""
         client, outputs = self._stack.client("dynamodb"), self._stack.outputs
-        tables = outputs["SessionsTableName"], outputs["ProjectionsTableName"]
+        names = outputs["SessionsTableName"], outputs["ProjectionsTableName"]
         self._output.flush()
-        result = audit(client, sessions_table=tables[0], projections_table=tables[1])
+        result = audit(client, sessions_table=names[0], projections_table=names[1])
         texts = {
             "rejected-events queue": [rejection.text for rejection in self._rejections],
             "handlers' log": self._output.path.read_text(encoding="utf-8").splitlines(),
         }
-        leaks = places_with_tokens(client, tables, texts)
+        leaks = places_with_tokens(client, names, texts)
         # Logout commands of the projector have outcomes too: there may be more of them than was published, never fewer.
         lost = max(0, self._published - self._processed() - len(self._dead_letters))
-        self._console.print(report.verification_table(result, lost=lost, places_with_tokens=leaks))
+        self._console.print(tables.verification_table(result, lost=lost, places_with_tokens=leaks))
         if result.mismatches:
-            self._console.print(report.mismatches_table(result))
+            self._console.print(tables.mismatches_table(result))
         for problem in result.unreadable:
             self._console.print(f"[red]unreadable:[/] {problem}")
         return result.is_clean and not leaks and not lost

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ops.checkout import CHECKOUT
 from ops.publishing import Channel, Message
 from schemas.events import DETAIL_TYPES
 from schemas.times import format_rfc3339, parse_rfc3339
 
-SAMPLES = Path(__file__).parents[2] / "tests" / "events"
+SAMPLES = CHECKOUT / "tests" / "events"
 
 SAMPLES_SENT_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 """When the samples say that they were sent; all of them occurred in the hour before."""

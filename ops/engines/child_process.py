@@ -26,6 +26,7 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (what a user may choose, never a default
 """What a server binds to that containers and other machines reach, too."""
 
 _STOP_SECONDS = 5.0
+_READY_WITHIN_SECONDS = 30.0
 _READY_POLL_SECONDS = 0.02
 _SHOWN_LOG_BYTES = 2000
 
@@ -41,9 +42,7 @@ class ServerProcess:
         endpoint: Its URL, as `http://127.0.0.1:40123`.
     """
 
-    def __init__(
-        self, name: str, command: Sequence[str], port: int, *, bind: str = LOOPBACK, ready_within_seconds: float = 30.0
-    ) -> None:
+    def __init__(self, name: str, command: Sequence[str], port: int, *, bind: str = LOOPBACK) -> None:
         """Describe the server, without starting it.
 
         Args:
@@ -51,14 +50,12 @@ class ServerProcess:
             command: Program and arguments; the port has to be among them.
             port: Where the server is going to listen.
             bind: The address it listens on.
-            ready_within_seconds: How long it may take until it answers.
         """
         self._host = LOOPBACK if bind == EVERY_ADDRESS else bind
         self.endpoint = f"http://{self._host}:{port}"
         self._name = name
         self._command = command
         self._port = port
-        self._ready_within_seconds = ready_within_seconds
         self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -87,12 +84,12 @@ class ServerProcess:
             env=_environment(),
             start_new_session=True,  # Ctrl-C is for us; the server is still needed to shut down in order
         )
-        give_up_at = time.monotonic() + self._ready_within_seconds
+        give_up_at = time.monotonic() + _READY_WITHIN_SECONDS
         while not self._answers():
             if self._process.poll() is not None:
                 self._fail(f"ended at once with exit code {self._process.returncode}")
             if time.monotonic() > give_up_at:
-                self._fail(f"did not answer within {self._ready_within_seconds:.0f} s")
+                self._fail(f"did not answer within {_READY_WITHIN_SECONDS:.0f} s")
             time.sleep(_READY_POLL_SECONDS)
 
     def stop(self) -> None:
@@ -105,7 +102,7 @@ class ServerProcess:
         self._process = self._log = None
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=self._ready_within_seconds)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_READY_WITHIN_SECONDS)
         try:
             connection.request("GET", "/")
             connection.getresponse().read()

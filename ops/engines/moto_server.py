@@ -1,9 +1,9 @@
 """The embedded engine's process: moto's HTTP server, one request at a time because its state is not thread-safe.
 
-Run as a script with host and port as its arguments; `ops.engines.moto` does. Measured with a backlog of 4,000 messages,
-sending ten took 300 ms, receiving ten longer still: moto counts all messages of a queue whenever it looks up any
-attribute of it. The repairs below bring both to the 3 ms of every other request, and make rule targets get the whole
-event.
+Run as a script with host and port as its arguments; `ops.engines.embedded` does. Measured with a backlog of 4,000
+messages, sending ten took 300 ms, receiving ten longer still: moto counts all messages of a queue whenever it looks up
+any attribute of it. The repairs below bring both to the 3 ms of every other request, and make rule targets get the
+whole event.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.engines.child_process import LOOPBACK, EngineError
 from ops.engines.dynamodb_local import ENDPOINT_VARIABLE, dynamodb_endpoint
-from ops.engines.moto import moto_process
+from ops.engines.embedded import moto_process
 from ops.local_stack.environment import aws_settings, process_environment
 from ops.local_stack.lambda_function import HandlerError, LambdaFunction, load_handler
 from ops.local_stack.pollers import PollerError, Pollers, PollerThread

@@ -8,6 +8,7 @@ import typer
 from ops.sessionctl.options import AsJson, Local, Profile, Region, StackName
 from ops.sessionctl.screen import answers, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
+from schemas.times import format_rfc3339
 
 if TYPE_CHECKING:
     from ops.audit import Audit
@@ -42,18 +43,16 @@ def audit_projections(
 
 
 def _document(result: "Audit") -> dict[str, object]:
-    from schemas.times import format_rfc3339  # noqa: PLC0415 (with it comes all of the models)
-
     return asdict(result) | {"at": format_rfc3339(result.at), "is_clean": result.is_clean}
 
 
 def _show(result: "Audit") -> None:
-    from ops import report  # noqa: PLC0415 (slow to import)
+    from ops import tables  # noqa: PLC0415 (slow to import)
 
     console = answers()
-    console.print(report.audit_table(result))
+    console.print(tables.audit_table(result))
     if result.mismatches:
-        console.print(report.mismatches_table(result))
+        console.print(tables.mismatches_table(result))
     for problem in result.unreadable:
         console.print(f"unreadable: {problem}", style="red", markup=False)
     if result.is_clean:

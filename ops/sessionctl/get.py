@@ -1,5 +1,7 @@
 """`sessionctl get`."""
 
+# ruff: noqa: PLC0415 (rich and the models are slow to import)
+
 from typing import Annotated
 
 import typer
@@ -38,7 +40,7 @@ def session(
     Example:
       sessionctl get session session-a1 --customer customer-1001
     """
-    from ops.sessionctl import shown  # noqa: PLC0415 (slow to import)
+    from ops.sessionctl import shown
 
     with open_stack(Where(local, stack_name, profile, region)) as stack:
         found = stack.sessions.get_session_by_session_id(session_id, customer)
@@ -67,7 +69,7 @@ def customer(
       sessionctl get customer customer-1001
       sessionctl get customer customer-1001 --all --json
     """
-    from ops.sessionctl import shown  # noqa: PLC0415 (slow to import)
+    from ops.sessionctl import shown
 
     with open_stack(Where(local, stack_name, profile, region)) as stack:
         activity = stack.projections.get_customer_activity(customer_id)
@@ -95,7 +97,7 @@ def children(
     Example:
       sessionctl get children session-a1
     """
-    from ops.sessionctl import shown  # noqa: PLC0415 (slow to import)
+    from ops.sessionctl import shown
 
     with open_stack(Where(local, stack_name, profile, region)) as stack:
         found = stack.sessions.get_child_sessions_by_session_id(session_id)
@@ -122,7 +124,7 @@ def parent(
     Example:
       sessionctl get parent tab-2
     """
-    from ops.sessionctl import shown  # noqa: PLC0415 (slow to import)
+    from ops.sessionctl import shown
 
     with open_stack(Where(local, stack_name, profile, region)) as stack:
         found = stack.sessions.get_session_by_child_session_id(child_session_id)
@@ -149,7 +151,7 @@ def last_login(
     Example:
       sessionctl get last-login customer-1001
     """
-    from ops.sessionctl import shown  # noqa: PLC0415 (slow to import)
+    from ops.sessionctl import shown
 
     with open_stack(Where(local, stack_name, profile, region)) as stack:
         activity = stack.projections.get_customer_activity(customer_id)

@@ -15,10 +15,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.local_stack.environment import ACCESS_KEY
+from ops.sessionctl.container_environment import write_env_vars
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import Engine, EngineOption
 from ops.sessionctl.running_stack import RunningStack, announcing
 from ops.sessionctl.screen import answers, command_line
+from schemas.outcomes import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -120,8 +123,6 @@ def _description_of(stack: "LocalStack") -> RunningStack:
 
 
 def _write_env_vars(stack: "LocalStack", file: Path | None, container_host: str) -> None:
-    from ops.sessionctl.container_environment import write_env_vars
-
     if file is not None:
         write_env_vars(file, stack.function_environments, stack.endpoints, container_host)
 
@@ -152,8 +153,6 @@ def _names(stack: "LocalStack", log: Path) -> Iterator[tuple[str, str]]:
 
 
 def _exports(stack: "LocalStack") -> Iterator[str]:
-    from ops.local_stack.environment import ACCESS_KEY
-
     yield f"export AWS_ENDPOINT_URL={stack.endpoints['others']} AWS_DEFAULT_REGION={stack.region}"
     if stack.endpoints["tables"] != stack.endpoints["others"]:
         yield f"export AWS_ENDPOINT_URL_DYNAMODB={stack.endpoints['tables']}"
@@ -194,8 +193,6 @@ def _serve(console: "Console", stack: "LocalStack", output: "HandlerOutput") -> 
 
 
 def _outcomes(output: "HandlerOutput") -> Counter[str]:
-    from schemas.outcomes import Outcome
-
     metrics = output.metrics()
     return Counter({outcome.value: metrics[outcome] for outcome in Outcome if metrics[outcome]})
 

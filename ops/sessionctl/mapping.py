@@ -1,5 +1,7 @@
 """`sessionctl mapping`: what mapping files make of events of identity systems. Needs no stack."""
 
+# ruff: noqa: PLC0415 (the models take half a second to import)
+
 import json
 import sys
 from pathlib import Path
@@ -59,9 +61,9 @@ def show_reading(
 
 
 def _load(file: Path) -> "tuple[str, Providers]":
-    from schemas.envelopes import Providers  # noqa: PLC0415 (with it comes all of the models)
-    from schemas.mapping_files import MappingError, read_mapping_file  # noqa: PLC0415 (as above)
-    from schemas.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings  # noqa: PLC0415 (as above)
+    from schemas.envelopes import Providers
+    from schemas.mapping_files import MappingError, read_mapping_file
+    from schemas.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 
     try:
         mapping_file = read_mapping_file(file)
@@ -73,14 +75,14 @@ def _load(file: Path) -> "tuple[str, Providers]":
 
 
 def _readings(text: str, providers: "Providers") -> "list[Reading]":
-    from schemas.envelopes import read_events  # noqa: PLC0415 (as above)
+    from schemas.envelopes import read_events
 
     return read_events(text.strip(), sent_at=None, providers=providers)
 
 
 def _document(reading: "Reading", provider: str) -> dict[str, Any]:
-    from schemas.events import to_json  # noqa: PLC0415 (as above)
-    from schemas.readings import Ignored, Refused  # noqa: PLC0415 (as above)
+    from schemas.events import to_json
+    from schemas.readings import Ignored, Refused
 
     if isinstance(reading, Refused):
         return {"outcome": "rejected", "reason": reading.error.reason}

@@ -1,4 +1,7 @@
-"""The options that several commands have."""
+"""The options that several commands have, and their values.
+
+Typer reads a command's options from its signature, so each command spells out which it takes.
+"""
 
 from enum import StrEnum
 from typing import Annotated

@@ -14,9 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, Local, Profile, Region, StackName, Via
+from ops.sessionctl.options import AsJson, CustomerOption, Local, Profile, Region, StackName, Via
 from ops.sessionctl.screen import command_line, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
+from schemas.times import format_rfc3339, parse_rfc3339
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SOURCE = "sessionctl"
@@ -44,7 +45,6 @@ EventId = Annotated[
 ]
 OccurredAt = Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset. Now.")]
 Source = Annotated[str, typer.Option(metavar="NAME", help="The identity system.")]
-Customer = Annotated[str, typer.Option(metavar="ID", help="The customer.")]
 SessionId = Annotated[str, typer.Option(metavar="ID", help="The session.")]
 
 
@@ -59,7 +59,7 @@ def publish() -> None:
 @app.command()
 def login(  # noqa: PLR0913 (the fields of a login)
     *,
-    customer: Customer,
+    customer: CustomerOption,
     session: SessionId,
     parent: Annotated[str | None, typer.Option(metavar="ID", help="The parent: makes it a child session.")] = None,
     expires_in: Annotated[
@@ -143,7 +143,7 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
 @app.command("logout-all")
 def logout_all(  # noqa: PLR0913 (its fields, and which stack)
     *,
-    customer: Customer,
+    customer: CustomerOption,
     except_session: Annotated[
         str | None, typer.Option("--except", metavar="ID", help="A session that stays: log out everywhere else.")
     ] = None,
@@ -233,8 +233,6 @@ def _event(event_type: str, event_id: str | None, occurred_at: str, source: str)
 
 
 def _now() -> str:
-    from schemas.times import format_rfc3339
-
     return format_rfc3339(datetime.now(UTC))
 
 
@@ -244,8 +242,6 @@ def _later(when: str, duration: str) -> str:
     Raises:
         BadParameter: One of them is not what it should be.
     """
-    from schemas.times import format_rfc3339, parse_rfc3339
-
     found = re.fullmatch(r"(\d{1,9})([smhd])", duration, re.ASCII)
     if found is None:
         raise typer.BadParameter(f"{duration!r} is no duration like 90s, 30m, 8h or 2d", param_hint="--expires-in")

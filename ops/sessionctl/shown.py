@@ -7,8 +7,8 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from ops.report import plain_table, state_in_words
 from ops.sessionctl.screen import answers
+from ops.tables import plain_table, state_in_words
 from processors.projections import CustomerActivity
 from schemas.items import Session
 from schemas.times import format_rfc3339

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ops.local_stack.environment import aws_settings, process_environment
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.running_stack import find_running
 
@@ -113,8 +114,6 @@ def open_stack(where: Where) -> Iterator[Stack]:
 @contextmanager
 def _local() -> Iterator[Stack]:
     import boto3
-
-    from ops.local_stack.environment import aws_settings, process_environment
 
     running = find_running()
     settings = aws_settings(

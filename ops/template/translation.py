@@ -13,10 +13,11 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 from samtranslator.yaml_helper import yaml_parse
 
+from ops.checkout import CHECKOUT
 from ops.template.errors import TemplateError
 from ops.template.parameters import PseudoParameters
 
-TEMPLATE_PATH = Path(__file__).parents[2] / "template.yaml"
+TEMPLATE_PATH = CHECKOUT / "template.yaml"
 
 # The translator accepts code only where `sam package` has put it; the local stack imports it from the checkout.
 _PACKAGED_CODE = "s3://checkout/code"

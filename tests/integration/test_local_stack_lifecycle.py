@@ -74,7 +74,7 @@ def test_an_engine_that_is_not_known_is_refused() -> None:
 
 
 def test_the_engine_ends_with_the_process_that_started_it_even_when_that_is_killed() -> None:
-    start = "from ops.engines.moto import moto_process\ns = moto_process()\ns.start()"
+    start = "from ops.engines.embedded import moto_process\ns = moto_process()\ns.start()"
     script = f"{start}\nprint(s.endpoint, flush=True)\ninput()"
     parent = subprocess.Popen(  # noqa: S603 (the command is ours)
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -11,7 +11,7 @@ import pytest
 from botocore.config import Config
 
 from ops.demo.samples import SAMPLES
-from ops.engines.moto import moto_process
+from ops.engines.embedded import moto_process
 from ops.local_stack.environment import aws_settings
 from ops.runtime_api import Answer, LambdaRuntime, RuntimeClientError
 from ops.template.deployment import Deployment, load_deployment

@@ -9,7 +9,7 @@ import pytest
 
 from ops.build.packaging import SOURCES, BuildError, compile_all, copy_sources, find_python, require_python, zip_folder
 from ops.build.report import report
-from ops.runtime_api import CHECKOUT
+from ops.checkout import CHECKOUT
 
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 """Flags of a .pyc that is taken without a look at its source. Source: PEP 552."""

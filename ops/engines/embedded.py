@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ops.engines.child_process import LOOPBACK, EngineError, ServerProcess, free_port
-
-__all__ = ["ACCOUNT_ID", "EngineError", "moto_process"]
+from ops.engines.child_process import LOOPBACK, ServerProcess, free_port
 
 ACCOUNT_ID = "123456789012"
 """The account moto puts everything in."""

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ops import report
+from ops import tables
 from ops.audit import Audit, Mismatch
 from ops.leftovers import DeadLetter, Rejection
 from processors.projections import CustomerActivity
@@ -51,7 +51,7 @@ def test_each_state_of_a_session_is_told_apart() -> None:
         a_session("session-left", session_state=CLOSING, end_reason="user"),
     ]
 
-    text = shown(report.sessions_table(sessions, now=NOW))
+    text = shown(tables.sessions_table(sessions, now=NOW))
 
     states = {line.split()[-1] for line in text.splitlines() if "session-" in line}
     assert states == {"live", "out", "(user)"}
@@ -61,13 +61,13 @@ def test_a_child_session_is_live_no_longer_than_its_parent() -> None:
     parent = a_session("session-1", session_state=CLOSING, end_reason="user")
     child = a_session("session-2", parent_session_id="session-1", parent=parent, expires_at=NOW + timedelta(hours=1))
 
-    text = shown(report.sessions_table([parent, child], now=NOW))
+    text = shown(tables.sessions_table([parent, child], now=NOW))
 
     assert "live" not in text
 
 
 def test_ids_from_events_are_shown_as_they_are_and_never_read_as_markup() -> None:
-    text = shown(report.rejections_table([Rejection("[bold]id[/]", "session_id [red]is empty", "{}")]))
+    text = shown(tables.rejections_table([Rejection("[bold]id[/]", "session_id [red]is empty", "{}")]))
 
     assert "[bold]id[/]" in text
     assert "[red]is empty" in text
@@ -76,7 +76,7 @@ def test_ids_from_events_are_shown_as_they_are_and_never_read_as_markup() -> Non
 def test_a_mismatch_shows_customer_problem_and_both_sides() -> None:
     mismatch = Mismatch("customer-7", "the number of live sessions differs", "2, only here: a", "1")
 
-    text = shown(report.mismatches_table(an_audit(mismatch)))
+    text = shown(tables.mismatches_table(an_audit(mismatch)))
 
     assert "customer-7" in text
     assert "1 of 1" in text
@@ -85,19 +85,19 @@ def test_a_mismatch_shows_customer_problem_and_both_sides() -> None:
 def test_every_table_fits_80_columns_without_cutting_anything_off() -> None:
     long_id = "customer-with-quite-a-long-name@example.com"
     activity = CustomerActivity(long_id, NOW, "session-00042-billing", 3, False, ("a", "b", "c"))
-    tables = [
-        report.outcomes_table(Counter(dict.fromkeys(Outcome, 123456))),
-        report.sessions_table(
+    every = [
+        tables.outcomes_table(Counter(dict.fromkeys(Outcome, 123456))),
+        tables.sessions_table(
             [a_session("session-00042-billing", session_state=CLOSING, end_reason="timeout")], now=NOW
         ),
-        report.activities_table([activity]),
-        report.rejections_table([Rejection(long_id, "occurred_at lies too far ahead; " * 4, "{}")]),
-        report.dead_letters_table([DeadLetter(NOW, '{"event_id": "event-000011", "session_id": "session"}' * 2)]),
-        report.verification_table(an_audit(), lost=2, places_with_tokens=["table sessions"]),
-        report.mismatches_table(an_audit(Mismatch(long_id, "the last login is older", "2026", "no login"))),
+        tables.activities_table([activity]),
+        tables.rejections_table([Rejection(long_id, "occurred_at lies too far ahead; " * 4, "{}")]),
+        tables.dead_letters_table([DeadLetter(NOW, '{"event_id": "event-000011", "session_id": "session"}' * 2)]),
+        tables.verification_table(an_audit(), lost=2, places_with_tokens=["table sessions"]),
+        tables.mismatches_table(an_audit(Mismatch(long_id, "the last login is older", "2026", "no login"))),
     ]
 
-    text = "".join(shown(table) for table in tables)
+    text = "".join(shown(table) for table in every)
 
     assert max(len(line) for line in text.splitlines()) <= 80
     assert "…" not in text
