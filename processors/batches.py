@@ -32,14 +32,10 @@ class ItemFacts:
     positions: list[int] = field(default_factory=list)
 
     @property
-    def has_login(self) -> bool:
-        """Whether the item is likely to be new."""
-        return any(fact.event_type == "login" for fact in self.facts)
-
-    @property
     def may_be_child(self) -> bool:
         """Whether the facts may be logouts of a child session that do not name its parent."""
-        return self.blank is not None and self.blank.parent_session_id is None and not self.has_login
+        is_top_level = self.blank is not None and self.blank.parent_session_id is None
+        return is_top_level and all(fact.event_type == "logout" for fact in self.facts)
 
     def fold(
         self, stored: Session | Revocation | None, *, lifetimes: Lifetimes, now: datetime

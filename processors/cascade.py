@@ -47,7 +47,10 @@ def cascade(
     commands: list[Command] = []
     failed: set[str] = set()
     try:
-        commands += _upwards(children, sessions)
+        if time_left() > 0:
+            commands += _upwards(children, sessions)
+        else:
+            failed.update(children)
     except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
         logger.warning("parents could not be read", extra={"error_code": error_code(error)})
         failed.update(children)

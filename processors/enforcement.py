@@ -48,15 +48,15 @@ def end_sessions_beyond_capacity(
         if not customer.revocations or not result.projection.dropped_until:
             continue
         try:
-            for session in sessions.get_sessions_by_customer_id(customer_id):
+            for session in sessions.page_sessions(customer_id):
+                if time_left() < reserve:
+                    failed.update(customer.sequence_numbers)
+                    break
                 moment = session.started_at and revoked_at(
                     session.session_id, session.started_at, result.projection.revocation
                 )
                 if moment is not None and session.session_id not in result.told:
                     commands.append(Command(customer.sequence_numbers[0], end_revoked(session, moment)))
-                    if time_left() < reserve:
-                        failed.update(customer.sequence_numbers)
-                        break
         except (ClientError, BotoCoreError, MalformedItemError) as error:
             logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
             failed.update(customer.sequence_numbers)

@@ -108,7 +108,7 @@ class Intake:
         retried = {part.message for part in parts if part.outcome is Outcome.RETRY}
         for part, _ in refused:
             part.outcome = Outcome.RETRY if part.message in retried else Outcome.REJECTED
-        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED])
+        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED], time_left)
         self._count(parts, taken)
         taken.outcomes.extend(_outcomes(len(messages), parts))
 
@@ -128,7 +128,9 @@ class Intake:
                 taken.counts["expiry_clipped"] = taken.counts.get("expiry_clipped", 0) + 1
         return refused
 
-    def _set_aside(self, messages: Sequence[Message], refused: Sequence[tuple[_Part, Refused]]) -> None:
+    def _set_aside(
+        self, messages: Sequence[Message], refused: Sequence[tuple[_Part, Refused]], time_left: Callable[[], float]
+    ) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
         now = self.clock()
         bodies = [
@@ -140,7 +142,7 @@ class Intake:
             )
             for part, reading in refused
         ]
-        failures = self.rejected.send(bodies)
+        failures = self.rejected.send(bodies, time_left=time_left)
         for index, (part, reading) in enumerate(refused):
             details = {
                 "message_id": messages[part.message].message_id,

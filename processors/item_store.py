@@ -8,13 +8,15 @@ decides again.
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from enum import Enum, auto
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from processors.conditional_writes import Item, Write, condition, statement
 from processors.parallel import run_all
 from schemas.keys import Key
 
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Item = dict[str, dict[str, Any]]
 Result = TypeVar("Result")
 
 Decide = Callable[[Mapping[Key, Item | None]], Mapping[Key, tuple[Item | None, Result]]]
@@ -34,8 +35,8 @@ READ_BATCH = 100
 STATEMENT_BATCH = 25
 """Most statements of one BatchExecuteStatement."""
 
-_RACE_CODES = frozenset({"ConditionalCheckFailed", "DuplicateItem", "ConditionalCheckFailedException"})
-_PASSING_CODES = frozenset(
+_LOST_RACES = frozenset({"ConditionalCheckFailed", "DuplicateItem"})
+_PASSING = frozenset(
     {
         "ThrottlingError",
         "ProvisionedThroughputExceeded",
@@ -44,6 +45,7 @@ _PASSING_CODES = frozenset(
         "TransactionConflict",
     }
 )
+"""Codes of single statements; a whole request with such a fault botocore has tried again already."""
 
 
 def forever() -> float:
@@ -51,30 +53,14 @@ def forever() -> float:
     return float("inf")
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """An item to store in place of what was read.
+class Fate(Enum):
+    """What became of a write."""
 
-    Args:
-        key: Its primary key.
-        old: What was read, None where there was nothing.
-        new: What to store, without `version`.
-    """
-
-    key: Key
-    old: Item | None
-    new: Item
-
-    @property
-    def old_version(self) -> dict[str, Any] | None:
-        """The version read; None where there was no item, or one of the original schema."""
-        return self.old.get("version") if self.old is not None else None
-
-    @property
-    def versioned(self) -> Item:
-        """The item to store, with the version after the one read."""
-        version = self.old_version
-        return {**self.new, "version": {"N": str(int(version["N"]) + 1 if version else 1)}}
+    WRITTEN = auto()
+    AGAIN = auto()
+    """Somebody else had written, or the statement was throttled: read and decide anew."""
+    FAILED = auto()
+    """Left to a later delivery."""
 
 
 class ItemStore:
@@ -118,8 +104,8 @@ class ItemStore:
 
         Args:
             keys: The items to bring up to date.
-            decide: The pure decision.
-            time_left: Seconds until the caller must have answered.
+            decide: The decision; asked anew for each key whose write did not stick.
+            time_left: Seconds until the caller must have answered; no request is begun once it is zero.
 
         Returns:
             The result of the decision that stuck, for each settled key. A key that is missing was not processed; the
@@ -134,30 +120,33 @@ class ItemStore:
                 self._back_off(attempt)
             if time_left() <= 0:
                 break
-            unsettled = self._settle(self._read_known(unsettled), decide, settled)
+            unsettled = self._settle(self._read_known(unsettled, time_left), decide, settled, time_left)
         if unsettled:
             logger.warning("gave up", extra={"table": self.table_name, "unsettled": len(unsettled)})
         return settled
 
     def _settle(
-        self, stored: Mapping[Key, Item | None], decide: Decide[Result], settled: dict[Key, Result]
+        self,
+        stored: Mapping[Key, Item | None],
+        decide: Decide[Result],
+        settled: dict[Key, Result],
+        time_left: Callable[[], float],
     ) -> set[Key]:
         """Decide upon what is stored and write it; what sticks is added to `settled`.
 
         Returns:
-            The keys whose write is to be decided anew.
+            The keys to decide anew.
         """
         decisions = decide(stored)
         settled |= {key: result for key, (new, result) in decisions.items() if new is None}
-        refused: set[Key] = set()
-        for write, problem in self._write_all(
-            [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
-        ):
-            if problem is None:
+        again: set[Key] = set()
+        writes = [Write(key, stored[key], new) for key, (new, _) in decisions.items() if new is not None]
+        for write, fate in self._write_all(writes, time_left):
+            if fate is Fate.WRITTEN:
                 settled[write.key] = decisions[write.key][1]
-            elif problem in _RACE_CODES or problem in _PASSING_CODES:
-                refused.add(write.key)
-        return refused
+            elif fate is Fate.AGAIN:
+                again.add(write.key)
+        return again
 
     def read(self, keys: Collection[Key]) -> dict[Key, Item]:
         """Read items, strongly consistent, 100 a request.
@@ -168,72 +157,89 @@ class ItemStore:
             ThroughputError: Keys were left unprocessed after several tries.
         """
         items: dict[Key, Item] = {}
-        for found in run_all(self._read_chunk, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
+        read = partial(self._read_chunk, forever)
+        for found, unread in run_all(read, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
+            if unread:
+                raise ThroughputError(f"{len(unread)} keys left unprocessed after {self._rounds} tries")
             items |= found
         return items
 
-    def _read_known(self, keys: Collection[Key]) -> dict[Key, Item | None]:
+    def _read_known(self, keys: Collection[Key], time_left: Callable[[], float]) -> dict[Key, Item | None]:
         """Read what can be read; what cannot is left out, and logged."""
         found: dict[Key, Item | None] = {}
-        for part in run_all(self._try_chunk, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
+        read = partial(self._try_chunk, time_left)
+        for part in run_all(read, chunks(sorted(keys), READ_BATCH), concurrency=self._concurrency):
             found |= part
         return found
 
-    def _try_chunk(self, keys: Sequence[Key]) -> dict[Key, Item | None]:
+    def _try_chunk(self, time_left: Callable[[], float], keys: Sequence[Key]) -> dict[Key, Item | None]:
         try:
-            return dict.fromkeys(keys) | self._read_chunk(keys)
-        except (ClientError, BotoCoreError, ThroughputError) as error:
+            found, unread = self._read_chunk(time_left, keys)
+        except (ClientError, BotoCoreError) as error:
             _log_failure("BatchGetItem", self.table_name, len(keys), error)
             return {}
+        if unread:
+            logger.warning("keys left unprocessed", extra={"table": self.table_name, "items": len(unread)})
+        return {key: found.get(key) for key in keys if key not in unread}
 
-    def _read_chunk(self, keys: Sequence[Key]) -> dict[Key, Item]:
+    def _read_chunk(self, time_left: Callable[[], float], keys: Sequence[Key]) -> tuple[dict[Key, Item], set[Key]]:
+        """Read up to a hundred keys, again where some are left unprocessed; gives the items, and the keys unread."""
         items: dict[Key, Item] = {}
         wanted: Any = [{"PK": {"S": key.pk}, "SK": {"S": key.sk}} if key.sk else {"PK": {"S": key.pk}} for key in keys]
         for attempt in range(self._rounds):
             if attempt:
                 self._back_off(attempt)
+            if time_left() <= 0:
+                break
             response: Any = self.client.batch_get_item(
                 RequestItems={self.table_name: {"Keys": wanted, "ConsistentRead": True}}
             )
             for item in response["Responses"].get(self.table_name, ()):
-                items[Key(item["PK"]["S"], item["SK"]["S"] if "SK" in item else "")] = item
+                items[_key_of(item)] = item
             wanted = response.get("UnprocessedKeys", {}).get(self.table_name, {}).get("Keys")
             if not wanted:
-                return items
-        raise ThroughputError(f"{len(wanted)} keys left unprocessed after {self._rounds} tries")
+                break
+        return items, {_key_of(key) for key in wanted or ()}
 
-    def _execute_statements(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str | None]]:
-        for answers in run_all(self._execute_chunk, chunks(writes, STATEMENT_BATCH), concurrency=self._concurrency):
-            yield from answers
+    def _execute_statements(
+        self, writes: Sequence[Write], time_left: Callable[[], float]
+    ) -> Iterator[tuple[Write, Fate]]:
+        execute = partial(self._execute_chunk, time_left)
+        for fates in run_all(execute, chunks(writes, STATEMENT_BATCH), concurrency=self._concurrency):
+            yield from fates
 
-    def _execute_chunk(self, writes: Sequence[Write]) -> list[tuple[Write, str | None]]:
+    def _execute_chunk(self, time_left: Callable[[], float], writes: Sequence[Write]) -> list[tuple[Write, Fate]]:
+        if time_left() <= 0:
+            return [(write, Fate.FAILED) for write in writes]
         try:
             response = self.client.batch_execute_statement(
-                Statements=[_statement(self.table_name, write) for write in writes]
+                Statements=[statement(self.table_name, write) for write in writes]
             )
         except (ClientError, BotoCoreError) as error:
             code = _log_failure("BatchExecuteStatement", self.table_name, len(writes), error)
             if code == "ValidationException" and len(writes) > 1:  # one bad statement refuses all of them
-                return [answer for write in writes for answer in self._execute_chunk([write])]
-            return [(write, code) for write in writes]
-        answers: list[tuple[Write, str | None]] = []
-        for write, answer in zip(writes, response["Responses"], strict=True):
-            problem = answer["Error"]["Code"] if "Error" in answer else None
-            if problem is not None and problem not in _RACE_CODES:
-                logger.warning("write failed", extra={"table": self.table_name, "error_code": problem})
-            answers.append((write, problem))
-        return answers
+                return [fate for write in writes for fate in self._execute_chunk(time_left, [write])]
+            return [(write, Fate.FAILED) for write in writes]
+        codes = [answer["Error"]["Code"] if "Error" in answer else None for answer in response["Responses"]]
+        for code, count in Counter(code for code in codes if code and code not in _LOST_RACES).items():
+            details = {"table": self.table_name, "items": count, "error_code": code}
+            logger.warning("statements failed", extra=details)
+        return [(write, _fate(code)) for write, code in zip(writes, codes, strict=True)]
 
-    def _put_items(self, writes: Sequence[Write]) -> Iterator[tuple[Write, str | None]]:
+    def _put_items(self, writes: Sequence[Write], time_left: Callable[[], float]) -> Iterator[tuple[Write, Fate]]:
         for write in writes:
+            if time_left() <= 0:
+                yield write, Fate.FAILED
+                continue
             try:
-                self.client.put_item(TableName=self.table_name, Item=write.versioned, **_condition(write))
+                self.client.put_item(TableName=self.table_name, Item=write.versioned, **condition(write))
             except self.client.exceptions.ConditionalCheckFailedException:
-                yield write, "ConditionalCheckFailed"
+                yield write, Fate.AGAIN
             except (ClientError, BotoCoreError) as error:
-                yield write, _log_failure("PutItem", self.table_name, 1, error)
+                _log_failure("PutItem", self.table_name, 1, error)
+                yield write, Fate.FAILED
             else:
-                yield write, None
+                yield write, Fate.WRITTEN
 
     def _back_off(self, attempt: int) -> None:
         self._sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 # jitter, no secret
@@ -243,46 +249,15 @@ class ThroughputError(Exception):
     """DynamoDB left keys unprocessed, again and again."""
 
 
-def _statement(table_name: str, write: Write) -> Any:
-    item = write.versioned
-    if write.old is None:
-        return {"Statement": _insert(table_name, tuple(item)), "Parameters": list(item.values())}
-    # what stays is not sent: under the version read, it is what it was
-    names = tuple(name for name, value in item.items() if write.old.get(name) != value)
-    gone = tuple(name for name in write.old if name not in item)
-    parameters = [item[name] for name in names]
-    parameters += [item[name] for name in ("PK", "SK") if name in item]
-    if write.old_version is not None:
-        parameters.append(write.old_version)
-    text = _update(table_name, names, gone, has_sort_key="SK" in item, has_version=write.old_version is not None)
-    return {"Statement": text, "Parameters": parameters}
+def _key_of(attributes: Item) -> Key:
+    return Key(attributes["PK"]["S"], attributes["SK"]["S"] if "SK" in attributes else "")
 
 
-@lru_cache(maxsize=4096)
-def _insert(table_name: str, names: tuple[str, ...]) -> str:
-    attributes = ", ".join(f"'{name}': ?" for name in names)
-    return f'INSERT INTO "{table_name}" VALUE {{{attributes}}}'
-
-
-@lru_cache(maxsize=4096)
-def _update(
-    table_name: str, names: tuple[str, ...], gone: tuple[str, ...], *, has_sort_key: bool, has_version: bool
-) -> str:
-    changes = " ".join([f'SET "{name}" = ?' for name in names] + [f'REMOVE "{name}"' for name in gone])
-    key = '"PK" = ? AND "SK" = ?' if has_sort_key else '"PK" = ?'
-    version = '"version" = ?' if has_version else '"version" IS MISSING'
-    return f'UPDATE "{table_name}" {changes} WHERE {key} AND {version}'
-
-
-def _condition(write: Write) -> dict[str, Any]:
-    if write.old is None:
-        return {"ConditionExpression": "attribute_not_exists(PK)"}
-    if write.old_version is None:
-        return {"ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(version)"}
-    return {
-        "ConditionExpression": "version = :version",
-        "ExpressionAttributeValues": {":version": write.old_version},
-    }
+def _fate(code: str | None) -> Fate:
+    """What an answer to a statement means; None is success."""
+    if code is None:
+        return Fate.WRITTEN
+    return Fate.AGAIN if code in _LOST_RACES or code in _PASSING else Fate.FAILED
 
 
 def error_code(error: Exception) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.clock import utc_now
-from processors.item_store import Item, ItemStore, ThroughputError, error_code, forever
+from processors.conditional_writes import Item
+from processors.item_store import ItemStore, ThroughputError, error_code, forever
 from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, Merged, activity_at, doubted, merge
 from schemas.errors import MalformedItemError
 from schemas.items import Session

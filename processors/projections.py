@@ -147,10 +147,12 @@ def merge(
         if session is not None and session.session_id not in ended:
             _add_or_remove(sessions, session, seconds)
     revocation = _revocation(before, facts.revocations)
-    sessions = tell(sessions, revocation=revocation, limit=limit, now=seconds)
+    told: Mapping[str, Entry] = {}
+    if facts.revocations or current:  # ended images alone tell nobody to end, so they need not send again either
+        sessions = tell(sessions, revocation=revocation, limit=limit, now=seconds)
+        told = _to_command(sessions, seconds)
     kept, dropped_until = _bound(sessions, capacity)
     last_login_time, last_login_session_id = _last_login(before, facts, current)
-    told = _to_command(before, facts, sessions, seconds)
     found: dict[str, Any] = {
         "sessions": kept,
         "dropped_until": max(dropped_until, before.dropped_until),
@@ -181,20 +183,9 @@ def activity_at(projection: Projection | None, customer_id: str, now: datetime) 
     )
 
 
-def _to_command(before: Projection, facts: CustomerFacts, sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
-    """Find the sessions whose commands are to be sent.
-
-    That is all that are told to end, as any may have been lost; but where the batch shows nothing but ends, which tell
-    nobody to end, only those that are new: each of n ends would send for all that are left, n times n in all.
-    """
-    again = bool(facts.revocations) or any(_counts(image) for image in facts.images)
-    return {
-        name: entry
-        for name, entry in sessions.items()
-        if entry.end_reason is not None
-        and entry.expires_at > now
-        and (again or name not in before.sessions or before.sessions[name].end_reason is None)
-    }
+def _to_command(sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
+    """Find the sessions whose commands are to be sent: all that are told to end, as any may have been lost."""
+    return {name: entry for name, entry in sessions.items() if entry.end_reason is not None and entry.expires_at > now}
 
 
 def _counts(image: Image) -> bool:

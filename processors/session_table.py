@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.batches import Batch, ItemFacts, combine
+from processors.batches import Batch, combine
 from processors.clock import utc_now
-from processors.item_store import Item, ItemStore, chunks, error_code, forever
+from processors.conditional_writes import Item
+from processors.item_store import ItemStore, chunks, error_code, forever
 from processors.parallel import run_all
 from processors.sessions import Lifetimes
 from schemas.errors import MalformedItemError
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from schemas.events import Event, LoginEvent, LogoutEvent
 
 logger = logging.getLogger(__name__)
+
+Asked = TypeVar("Asked")
 
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
@@ -102,12 +106,12 @@ class SessionTable:
                 batch.add(position, event)
         self._settle(batch, outcomes, time_left)
         if unresolved:
-            self._settle(self._resolve(unresolved), outcomes, time_left)
+            self._settle(self._resolve(unresolved, time_left), outcomes, time_left)
         return [combine(several) for several in outcomes]
 
     def _settle(self, batch: Batch, outcomes: list[list[Outcome]], time_left: Callable[[], float]) -> None:
         """Write a batch; outcomes are added at the positions of their events."""
-        results = self._store.converge(batch.items, partial(self._decide, batch), time_left=time_left)
+        results = self._store.converge(batch.items, partial(self._decide, batch, time_left), time_left=time_left)
         redirected = Batch()
         for key, item in batch.items.items():
             result = results.get(key, [Outcome.RETRY] * len(item.facts))
@@ -121,51 +125,68 @@ class SessionTable:
             self._settle(redirected, outcomes, time_left)
 
     def _decide(
-        self, batch: Batch, stored: Mapping[Key, Item | None]
+        self, batch: Batch, time_left: Callable[[], float], stored: Mapping[Key, Item | None]
     ) -> dict[Key, tuple[Item | None, list[Outcome] | Session]]:
         """Fold each item's facts into it; logouts that turn out to be a child session's give that instead."""
         now = self._clock()
+        asked = [key for key, item in stored.items() if item is None and batch.items[key].may_be_child]
+        found = self._in_time(self._child_meant, [batch.items[key].blank for key in asked], time_left)
+        meant = dict(zip(asked, found, strict=True))
         decisions: dict[Key, tuple[Item | None, list[Outcome] | Session]] = {}
         for key, item in stored.items():
-            facts = batch.items[key]
+            children = meant.get(key, [])
+            if children is None:
+                continue
+            if children:
+                decisions[key] = (None, children[0])
+                continue
             try:
-                child = self._child_meant(facts) if item is None and facts.may_be_child else None
-                if child is not None:
-                    decisions[key] = (None, child)
-                    continue
                 before = None if item is None else read_item(item)
-                after, outcomes = facts.fold(before, lifetimes=self._lifetimes, now=now)
+                after, outcomes = batch.items[key].fold(before, lifetimes=self._lifetimes, now=now)
                 decisions[key] = (None if after is None else write_item(after), outcomes)
             except MalformedItemError:
                 logger.exception("a stored item breaks the schema; repair or delete it")
-            except (ClientError, BotoCoreError) as error:
-                self._log_failed_query(error)
         return decisions
 
-    def _child_meant(self, facts: ItemFacts) -> Session | None:
-        return None if facts.blank is None else self.find_child(facts.blank.session_id, facts.blank.customer_id)
+    def _child_meant(self, session: Session | None) -> list[Session]:
+        child = None if session is None else self.find_child(session.session_id, session.customer_id)
+        return [] if child is None else [child]
 
-    def _resolve(self, logouts: Sequence[tuple[int, "LogoutEvent"]]) -> Batch:
+    def _resolve(self, logouts: Sequence[tuple[int, "LogoutEvent"]], time_left: Callable[[], float]) -> Batch:
         """Find the sessions of logouts that name no customer; one whose session is not found gets no fact."""
         batch = Batch()
-        for position, logout in logouts:
-            try:
-                sessions = list(self._partition(logout.session_id))
-                if all(session.parent_session_id is not None for session in sessions):
-                    sessions = [child for child in self._children_named(logout.session_id) if child.has_login]
-            except (ClientError, BotoCoreError, MalformedItemError) as error:
-                self._log_failed_query(error)
-                continue
-            if not sessions:
+        found = self._in_time(self._all_named, [logout.session_id for _, logout in logouts], time_left)
+        for (position, logout), sessions in zip(logouts, found, strict=True):
+            if sessions == []:
                 logger.info("the session of a logout without customer is not here yet")
-            for session in sessions:
+            for session in sessions or ():
                 is_below = session.parent_session_id == logout.session_id
                 fact = logout.model_copy(update={"reason": "parent"}) if is_below else logout
                 batch.add(position, fact, about=session)
         return batch
 
-    def _log_failed_query(self, error: Exception) -> None:
-        logger.warning("query failed", extra={"table": self._table_name, "error_code": error_code(error)})
+    def _all_named(self, session_id: str) -> list[Session]:
+        """Everything in the session's partition, or else the child sessions of that id."""
+        sessions = list(self._partition(session_id))
+        if all(session.parent_session_id is not None for session in sessions):
+            return [child for child in self._children_named(session_id) if child.has_login]
+        return sessions
+
+    def _in_time(
+        self, find: Callable[[Asked], list[Session]], asked: Sequence[Asked], time_left: Callable[[], float]
+    ) -> list[list[Session] | None]:
+        """Make a query for each of many; None where it failed, which is logged, or there was no time for it."""
+
+        def try_to_find(one: Asked) -> list[Session] | None:
+            if time_left() <= 0:
+                return None
+            try:
+                return find(one)
+            except (ClientError, BotoCoreError, MalformedItemError) as error:
+                logger.warning("query failed", extra={"table": self._table_name, "error_code": error_code(error)})
+                return None
+
+        return run_all(try_to_find, asked, concurrency=self._concurrency)
 
     # --- reads
 
@@ -199,12 +220,12 @@ class SessionTable:
 
     def get_last_login_time_by_customer_id(self, customer_id: str) -> datetime | None:
         """Read the latest login over all of the customer's top-level sessions, aware UTC; eventually consistent."""
-        logins = (session.last_login_time for session in self._of_customer(customer_id))
+        logins = (session.last_login_time for session in self.page_sessions(customer_id, live_only=False))
         return max((login for login in logins if login is not None), default=None)
 
     def get_session_ids_by_customer_id(self, customer_id: str) -> list[str]:
         """Read the ids of all of the customer's top-level sessions, ended ones too; eventually consistent."""
-        return [session.session_id for session in self._of_customer(customer_id)]
+        return [session.session_id for session in self.page_sessions(customer_id, live_only=False)]
 
     def get_session_id_by_customer_id(self, customer_id: str, session_id: str) -> str | None:
         """Give back the session id if the session is the customer's, or None; eventually consistent."""
@@ -229,14 +250,19 @@ class SessionTable:
             now: For `live_only`, aware UTC; None for the clock.
             limit: Most sessions to give; None for all.
         """
+        return list(islice(self.page_sessions(customer_id, live_only=live_only, now=now), limit))
+
+    def page_sessions(
+        self, customer_id: str, *, live_only: bool = True, now: datetime | None = None
+    ) -> Iterator[Session]:
+        """Read as `get_sessions_by_customer_id` does, page by page as they are asked for."""
         now = now or self._clock()
-        sessions: list[Session] = []
-        for session in self._of_customer(customer_id):
-            if limit is not None and len(sessions) >= limit:
-                break
-            if not live_only or session.is_live(now):
-                sessions.append(session)
-        return sessions
+        sessions = self._query(
+            IndexName=INVERTED_INDEX,
+            KeyConditionExpression="SK = :sk AND begins_with(PK, :prefix)",
+            ExpressionAttributeValues={":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}},
+        )
+        return (session for session in sessions if session.has_login and (not live_only or session.is_live(now)))
 
     def find_child(self, session_id: str, customer_id: str | None) -> Session | None:
         """Find a child session of a customer by its own id; eventually consistent. Its parent is not read."""
@@ -321,14 +347,6 @@ class SessionTable:
             KeyConditionExpression="SK = :sk",
             ExpressionAttributeValues={":sk": {"S": child_sort_key(session_id)}},
         )
-
-    def _of_customer(self, customer_id: str) -> Iterator[Session]:
-        sessions = self._query(
-            IndexName=INVERTED_INDEX,
-            KeyConditionExpression="SK = :sk AND begins_with(PK, :prefix)",
-            ExpressionAttributeValues={":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}},
-        )
-        return (session for session in sessions if session.has_login)
 
     def _query(self, **query: Any) -> Iterator[Session]:
         for page in self._client.get_paginator("query").paginate(TableName=self._table_name, **query):

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from processors.item_store import Write, _condition, _statement
+from processors.conditional_writes import Write, condition, statement
 from schemas.keys import Key
 from tests.conftest import _create_tables
 from tests.simulation.dynamodb_client import DynamoDbClient
@@ -122,11 +122,11 @@ def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, 
     if kind == "statements":
         keys = source.sample(KEYS, source.randint(1, 4))
         writes = [_write(source, key, believed.get(key)) for key in keys]
-        return "batch_execute_statement", {"Statements": [_statement(name, write) for write in writes]}
+        return "batch_execute_statement", {"Statements": [statement(name, write) for write in writes]}
     key = source.choice(KEYS)
     if kind == "put":
         write = _write(source, key, believed.get(key))
-        return "put_item", {"TableName": name, "Item": write.versioned, **_condition(write)}
+        return "put_item", {"TableName": name, "Item": write.versioned, **condition(write)}
     if kind == "delete":
         return "delete_item", {"TableName": name, "Key": {"PK": {"S": key[0]}, "SK": {"S": key[1]}}}
     if kind == "get":
@@ -140,7 +140,7 @@ def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, 
             "ExpressionAttributeValues": {":pk": {"S": key[0]}},
             "ConsistentRead": True,
         }
-    condition, more = source.choice(
+    key_condition, more = source.choice(
         (
             ("SK = :sk", {}),
             ("SK = :sk AND PK = :pk", {":pk": {"S": key[0]}}),
@@ -150,7 +150,7 @@ def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, 
     return "query", {
         "TableName": name,
         "IndexName": "GSI1_inverse",
-        "KeyConditionExpression": condition,
+        "KeyConditionExpression": key_condition,
         "ExpressionAttributeValues": {":sk": {"S": key[1]}, **more},
     }
 
@@ -173,7 +173,7 @@ def test_random_requests_get_the_same_answers_and_leave_the_same_stream(both: Bo
 
 
 def test_one_item_twice_refuses_the_whole_request(both: Both) -> None:
-    writes = [_statement(both.name, Write(Key(*KEYS[0]), None, _item(Random(seed), KEYS[0]))) for seed in (1, 2)]
+    writes = [statement(both.name, Write(Key(*KEYS[0]), None, _item(Random(seed), KEYS[0]))) for seed in (1, 2)]
 
     simulated, real = both.ask("batch_execute_statement", Statements=writes)
 

@@ -11,7 +11,16 @@ ROOT = Path(__file__).parents[2]
 OURS = ("processors", "schemas", "ops")
 PURE = {
     f"processors.{name}"
-    for name in ("sessions", "projections", "policies", "batches", "masking", "rejections", "commands")
+    for name in (
+        "sessions",
+        "projections",
+        "policies",
+        "batches",
+        "masking",
+        "rejections",
+        "commands",
+        "conditional_writes",
+    )
 }
 TABLES = {"processors.session_table", "processors.projection_table", "processors.item_store"}
 IMPURE = {"boto3", "botocore", "logging", "os", "time", "random", "secrets", "uuid", "threading", "socket"}
