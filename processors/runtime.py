@@ -1,6 +1,5 @@
 """The Lambda runtime around a handler: settings, clients, the deadline. Nothing happens at import."""
 
-import gc
 import os
 import threading
 import time
@@ -95,9 +94,7 @@ def client(service: str) -> Any:
 
 @lru_cache(maxsize=16)
 def _client(service: str, _where: tuple[str | None, ...]) -> Any:
-    made = botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
-    gc.freeze()  # botocore's model of the service stays: to look through it for garbage costs a tenth of the CPU
-    return made
+    return botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
 
 
 def concurrency(settings: Settings) -> int:

@@ -149,11 +149,11 @@ class Measurement:
                 _succeed(pipeline.consume, sqs_batch(workload.before))
                 before = stream_batch(self._engine.take_changes(pipeline.sessions_table), at=self._now())
                 _succeed(pipeline.project, before)
-        sample = self._time(pipeline.name, pipeline.consume, sqs_batch(workload.batch), len(workload.batch))
+        sample = self._time(pipeline.consume, sqs_batch(workload.batch), len(workload.batch))
         into.consumers.setdefault(pipeline.name, Figures()).samples.append(sample)
         changes = self._engine.take_changes(pipeline.sessions_table)
         if changes:
-            sample = self._time(pipeline.name, pipeline.project, stream_batch(changes, at=self._now()), len(changes))
+            sample = self._time(pipeline.project, stream_batch(changes, at=self._now()), len(changes))
             into.projectors.setdefault(pipeline.name, Figures()).samples.append(sample)
             with self._engine.unhurried():
                 pass
@@ -161,7 +161,7 @@ class Measurement:
 
     def _run_bare(self, bare: BareLoop, changes: Changes, into: Comparison) -> None:
         requests = bare.prepare([after for _, after in changes])
-        sample = self._time(BARE, lambda prepared, _: bare.write(prepared), requests, len(changes))
+        sample = self._time(lambda prepared, _: bare.write(prepared), requests, len(changes))
         into.consumers.setdefault(BARE, Figures()).samples.append(sample)
         with self._engine.unhurried():
             pass
@@ -171,12 +171,8 @@ class Measurement:
         self._batches += 1
         return START + self._batches * timedelta(seconds=6)
 
-    def _time(self, contender: str, handler: Callable[[Any, Any], Any], batch: Any, size: int) -> Sample:
-        # as in a process of its own: what went before is not to be paid for here, and only ours freezes its heap
-        gc.unfreeze()
-        gc.collect()
-        if contender == OURS:
-            gc.freeze()
+    def _time(self, handler: Callable[[Any, Any], Any], batch: Any, size: int) -> Sample:
+        gc.collect()  # what went before is not to be paid for here
         cpu, wall = time.process_time(), time.perf_counter()
         answer = handler(batch, Context())
         cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

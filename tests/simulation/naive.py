@@ -221,12 +221,13 @@ def _without_parents(upwards: Callable[..., Iterator[Command]]) -> Callable[...,
 # --- Told once: the command of a told session is sent with the write that tells it, and not again
 
 
-def _newly_told(before: Projection, facts: CustomerFacts, sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
-    return {
-        name: entry
-        for name, entry in sessions.items()
-        if entry.end_reason is not None and (name not in before.sessions or before.sessions[name].end_reason is None)
-    }
+def _tell_once(merge: Callable[..., Merged]) -> Callable[..., Merged]:
+    def merge_and_tell_once(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Merged:
+        merged = merge(projection, facts, **arguments)
+        known = {name for name, entry in (projection.sessions if projection else {}).items() if entry.end_reason}
+        return merged._replace(told={name: entry for name, entry in merged.told.items() if name not in known})
+
+    return merge_and_tell_once
 
 
 # --- The limit ends the newest session, as a login refused would
@@ -270,7 +271,7 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
     ],
     "cascade-downwards": lambda: [mock.patch.object(cascade, "_upwards", _without_parents(cascade._upwards))],
-    "told-once": lambda: [mock.patch.object(projections, "_to_command", _newly_told)],
+    "told-once": lambda: [mock.patch.object(projection_table, "merge", _tell_once(projection_table.merge))],
     "evict-newest": lambda: [mock.patch.object(policies, "_evict", _evict_newest)],
     "revoke-present": lambda: [mock.patch.object(projection_table, "merge", _revoke_present(projection_table.merge))],
 }
