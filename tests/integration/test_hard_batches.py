@@ -6,14 +6,15 @@ Faults are injected in front of the engine, through the event hooks of the handl
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from processors import runtime, sqs_consumer
+from processors import runtime, sqs_consumer, stream_projector
 from schemas.outcomes import Outcome
-from tests.conftest import Backend, login, logout, sqs_record
+from tests.conftest import NOW, Backend, login, logout, sqs_record
 
 WRITES = ("BatchExecuteStatement", "PutItem")
 
@@ -51,29 +52,45 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("processors.item_store.random.uniform", lambda low, high: 0.0)
 
 
-def test_a_batch_in_which_every_condition_fails_is_read_once_and_changes_nothing(backend: Backend) -> None:
+@pytest.fixture(autouse=True)
+def clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sessions of the tests' day have not run out."""
+    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
+
+
+def test_a_batch_of_what_is_known_already_is_read_once_and_not_written(backend: Backend) -> None:
     events = [login(f"s{number}", f"customer-{number % 7}") for number in range(120)]
     consume(*events)
-    before = backend.items()
+    asked: list[str] = []
 
-    assert consume(*events) == []
-    assert backend.items() == before
+    with before_sending(lambda request: asked.append(operation_of(request))):
+        failures = consume(*events)
+
+    assert failures == []
+    assert asked == ["BatchGetItem"] * 2
     assert len(backend.stream_records()) == 120
 
 
-def test_a_batch_that_lost_every_race_is_decided_anew(backend: Backend) -> None:
+def test_a_batch_in_which_every_condition_fails_is_decided_anew(backend: Backend) -> None:
     logouts = [logout(f"s{number}") for number in range(60)]
     consume(*(login(f"s{number}") for number in range(60)))
-    rivals = iter([[login(f"s{number}", minute=5) for number in range(60)]])
+    rivals = [[login(f"s{number}", minute=5) for number in range(60)]]
+    lock = Lock()
+    asked: list[str] = []
 
     def overtake(request: Any) -> None:
-        if operation_of(request) in WRITES and (rival := next(rivals, None)):
-            backend.sessions.apply(rival)
+        asked.append(operation_of(request))
+        if operation_of(request) in WRITES:
+            with lock:  # no write goes out before the rival's are done
+                if rivals:
+                    backend.sessions.apply(rivals.pop())
 
     with before_sending(overtake):
         failures = consume(*logouts)
 
     assert failures == []
+    assert asked.count("BatchGetItem") == 2
+    assert len([name for name in asked if name in WRITES]) == 2 * (3 if backend.batch_statements else 60)
     states = {(item["session_state"]["S"], item["last_login_event_id"]["S"][-2:]) for item in backend.items()}
     assert states == {("closing", "-5")}
 
@@ -125,6 +142,55 @@ def test_a_table_that_never_answers_in_time_leaves_every_event_to_be_delivered_a
 
     assert sorted(failures) == sorted(f"message-{number}" for number in range(30))
     assert backend.items() == []
+
+
+def project(records: list[dict[str, Any]]) -> list[str]:
+    """Hand records to the projector; the sequence numbers to deliver again from."""
+    answer = stream_projector.lambda_handler({"Records": records}, None)
+    return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_projections_whose_write_is_throttled_whole_are_delivered_again_and_come_out_right(backend: Backend) -> None:
+    consume(*(login(f"s{number:02}", f"customer-{number:02}") for number in range(60)))
+    records = backend.stream_records()
+    [failing] = [r["dynamodb"]["SequenceNumber"] for r in records if r["dynamodb"]["Keys"]["PK"]["S"] == "suuid#s30"]
+
+    def throttle(request: Any) -> None:
+        if operation_of(request) in WRITES and b"customer-30" in request.body:
+            raise ClientError({"Error": {"Code": "ThrottlingException"}}, operation_of(request))
+
+    with before_sending(throttle):
+        failures = project(records)
+
+    written = len(backend.items(backend.projections_table))
+    assert len(failures) == 1
+    assert int(failures[0]) <= int(failing)
+    assert written == (60 - 25 if backend.batch_statements else 59)
+    assert project(records) == []
+    assert {item["session_count"]["N"] for item in backend.items(backend.projections_table)} == {"1"}
+    assert len(backend.items(backend.projections_table)) == 60
+
+
+@pytest.mark.usefixtures("without_waiting")
+def test_a_projection_whose_write_times_out_after_it_was_applied_counts_once(backend: Backend) -> None:
+    consume(*(login(f"s{number:02}") for number in range(60)))
+    records = backend.stream_records()
+    lost: list[Any] = []
+
+    def apply_and_lose_the_answer(request: Any) -> None:
+        if operation_of(request) in WRITES and not lost:
+            lost.append(request)
+            assert project(records) == []
+            raise ReadTimeoutError(endpoint_url=request.url)
+
+    with before_sending(apply_and_lose_the_answer):
+        failures = project(records)
+
+    [projection] = backend.items(backend.projections_table)
+    assert len(lost) == 1
+    assert failures == []
+    assert projection["session_count"]["N"] == "60"
 
 
 def test_a_batch_of_six_megabytes_is_applied_whole(backend: Backend) -> None:

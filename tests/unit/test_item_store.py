@@ -1,32 +1,61 @@
 """What the write loop sends: counted and read at the client, against no engine."""
 
+import threading
+from collections.abc import Iterator
 from typing import Any
+
+import pytest
 
 from processors.item_store import ItemStore
 from processors.session_table import SessionTable
 from schemas.keys import Key
-from tests.conftest import NOW
+from schemas.outcomes import Outcome
+from tests.conftest import NOW, logout
 
 KEYS = [Key(f"suuid#{number:03}", "c#1") for number in range(130)]
 
 
 class RecordingClient:
-    """Keeps every request, and answers that all went well: to the items given, and to nothing else stored."""
+    """Keeps every request, and answers that all went well: to the items given, and to nothing else stored.
+
+    Attributes:
+        refused: Error codes by partition key: what the next statements of that item are answered.
+        unprocessed: How often the read of a partition key is left for later.
+    """
 
     def __init__(self, items: dict[Key, Any] | None = None) -> None:
         self.items = items or {}
         self.requests: list[tuple[str, Any]] = []
         self.pages: list[Any] = []
+        self.refused: dict[str, list[str]] = {}
+        self.unprocessed: dict[str, int] = {}
 
     def batch_get_item(self, **request: Any) -> Any:
         self.requests.append(("BatchGetItem", request))
         [(table_name, wanted)] = request["RequestItems"].items()
         keys = [Key(key["PK"]["S"], key["SK"]["S"]) for key in wanted["Keys"]]
-        return {"Responses": {table_name: [self.items[key] for key in keys if key in self.items]}}
+        later = [key for key in keys if self.unprocessed.get(key.pk, 0) > 0]
+        for key in later:
+            self.unprocessed[key.pk] -= 1
+        left = [{"PK": {"S": key.pk}, "SK": {"S": key.sk}} for key in later]
+        found = [self.items[key] for key in keys if key in self.items and key not in later]
+        return {"Responses": {table_name: found}, "UnprocessedKeys": {table_name: {"Keys": left}} if left else {}}
 
     def batch_execute_statement(self, **request: Any) -> Any:
         self.requests.append(("BatchExecuteStatement", request["Statements"]))
-        return {"Responses": [{} for _ in request["Statements"]]}
+        return {"Responses": [self._answer(statement) for statement in request["Statements"]]}
+
+    def _answer(self, statement: Any) -> Any:
+        codes = next((codes for pk, codes in self.refused.items() if {"S": pk} in statement["Parameters"]), [])
+        return {"Error": {"Code": codes.pop(0)}} if codes else {}
+
+    def written(self) -> list[list[str]]:
+        """The partition keys of each request of statements."""
+        return [
+            [next(p["S"] for p in statement["Parameters"] if p.get("S", "").startswith("suuid#")) for statement in part]
+            for name, part in self.requests
+            if name == "BatchExecuteStatement"
+        ]
 
     def execute_statement(self, **request: Any) -> Any:
         self.requests.append(("ExecuteStatement", request))
@@ -95,3 +124,118 @@ def test_children_are_read_fifty_parents_a_request_and_page_by_page() -> None:
     assert [len(request["Parameters"]) for request in requests] == [51, 51, 11]
     assert [request.get("NextToken") for request in requests] == [None, "more", None]
     assert all(request["ConsistentRead"] for request in requests)
+
+
+def new_items(stored: Any) -> Any:
+    return {key: (item(key), "new") for key in stored}
+
+
+@pytest.mark.parametrize(
+    "code", ["ThrottlingError", "ProvisionedThroughputExceeded", "InternalServerError", "ConditionalCheckFailed"]
+)
+def test_a_statement_that_is_throttled_or_lost_its_race_is_decided_and_sent_again_alone(code: str) -> None:
+    client: Any = RecordingClient()
+    client.refused = {"suuid#007": [code, code]}
+
+    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+
+    assert set(settled) == set(KEYS[:20])
+    assert client.written()[1:] == [["suuid#007"], ["suuid#007"]]
+
+
+def test_a_statement_refused_for_good_is_not_sent_again_and_harms_no_other() -> None:
+    client: Any = RecordingClient()
+    client.refused = {"suuid#007": ["ValidationError"]}
+
+    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+
+    assert set(KEYS[:20]) - set(settled) == {KEYS[7]}
+    assert len(client.written()) == 1
+
+
+def test_keys_left_unprocessed_are_asked_for_again_and_only_those() -> None:
+    client: Any = RecordingClient()
+    client.unprocessed = {"suuid#007": 2, "suuid#008": 1}
+
+    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+
+    assert set(settled) == set(KEYS[:20])
+    reads = [request["RequestItems"]["sessions"]["Keys"] for name, request in client.requests if name == "BatchGetItem"]
+    assert [len(keys) for keys in reads] == [20, 2, 1]
+
+
+def test_a_key_that_stays_unprocessed_is_missing_and_the_others_of_its_request_are_settled() -> None:
+    client: Any = RecordingClient()
+    client.unprocessed = {"suuid#007": 1_000}
+
+    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+
+    assert set(KEYS[:20]) - set(settled) == {KEYS[7]}
+
+
+def test_each_further_round_may_wait_longer_and_after_the_last_the_key_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client: Any = RecordingClient()
+    client.refused = {"suuid#000": ["ThrottlingError"] * 1_000}
+    waits: list[float] = []
+    monkeypatch.setattr("processors.item_store.random.uniform", lambda low, high: high)
+
+    settled = ItemStore(client, "sessions", rounds=6, sleep=waits.append).converge(KEYS[:2], new_items)
+
+    assert set(settled) == {KEYS[1]}
+    assert waits == sorted(waits)
+    assert len(set(waits)) == len(waits) == 5
+    assert max(waits) <= 0.5
+
+
+@pytest.mark.parametrize(("looks", "sent"), [(0, []), (1, []), (2, ["BatchGetItem"])])
+def test_no_request_is_begun_once_the_time_is_up(looks: int, sent: list[str]) -> None:
+    client: Any = RecordingClient()
+    left = iter([1.0] * looks)
+
+    settled = ItemStore(client, "sessions").converge(KEYS[:20], new_items, time_left=lambda: next(left, 0.0))
+
+    assert settled == {}
+    assert [name for name, _ in client.requests] == sent
+
+
+class SearchingClient(RecordingClient):
+    """Answers every Query with nothing, once as many are under way as are expected to overlap."""
+
+    def __init__(self, together: int) -> None:
+        super().__init__()
+        self._gate = threading.Barrier(together, timeout=10)
+
+    def get_paginator(self, name: str) -> Any:
+        assert name == "query"
+        return self
+
+    def paginate(self, **query: Any) -> Iterator[Any]:
+        self.requests.append(("Query", query))
+        self._gate.wait()
+        yield {"Items": []}
+
+
+def test_the_searches_for_what_logouts_mean_overlap() -> None:
+    client: Any = SearchingClient(together=4)
+    table = SessionTable(client, "sessions", batch_statements=True, clock=lambda: NOW, concurrency=4)
+
+    outcomes = table.apply([logout(f"s{number}") for number in range(8)])
+
+    assert set(outcomes) == {Outcome.APPLIED}
+    assert [name for name, _ in client.requests].count("Query") == 8
+
+
+@pytest.mark.parametrize(("customer_id", "of_each"), [("customer-1", 1), (None, 2)])
+def test_no_search_is_begun_once_the_time_is_up(customer_id: str | None, of_each: int) -> None:
+    client: Any = SearchingClient(together=1)
+    left = iter([1.0] * 4)
+    table = SessionTable(client, "sessions", batch_statements=True, clock=lambda: NOW)
+
+    outcomes = table.apply(
+        [logout(f"s{number}", customer_id) for number in range(8)], time_left=lambda: next(left, 0.0)
+    )
+
+    assert set(outcomes) == {Outcome.RETRY}
+    assert [name for name, _ in client.requests].count("Query") <= 4 * of_each

@@ -132,3 +132,25 @@ def test_an_item_stays_below_64_kilobytes_however_long_the_ids(seed: int) -> Non
     as_json = json.dumps(write_projection(projection), ensure_ascii=False)  # longer than DynamoDB's own form
     assert len(as_json.encode()) < 64 * 1024
     assert not activity_at(projection, CUSTOMER, NOW).is_exact
+
+
+@pytest.mark.parametrize("batch", [["end 0"], ["login 5"], ["end 0", "login 5"], ["end 0", "end 1", "end 2"]])
+@pytest.mark.parametrize("limits", [(0, 2), (3, 2), (2, 2), (0, 0)])
+def test_who_was_told_to_end_is_told_again_when_the_same_batch_comes_again(
+    batch: list[str], limits: tuple[int, int]
+) -> None:
+    """Its commands may have been lost with the answer, also where the limit was changed before."""
+    images: dict[str, Image] = {}
+    for number in range(6):
+        history = [login(f"s{number}", minute=number), logout(f"s{number}")]
+        begun, ended = images_of(f"s{number}", history, [100 + number, 200 + number])
+        images |= {f"login {number}": begun, f"end {number}": ended}
+    table = {image.session.key: image.session for image in images.values()}
+    before = apply(None, [images[f"login {number}"] for number in range(5)], table, limit=limits[0])
+    facts = CustomerFacts(images=[images[name] for name in batch])
+    options: Any = {"customer_id": CUSTOMER, "read_again": table, "now": NOW, "limit": limits[1]}
+
+    first = merge(before, facts, **options)
+    again = merge(first.projection, facts, **options)
+
+    assert again.told == first.told
