@@ -84,20 +84,7 @@ class Backend:
 
     def stream_records(self) -> list[dict[str, Any]]:
         """Every record of the sessions table's stream, in the form Lambda hands over, in order."""
-        arn = self.dynamodb.describe_table(TableName=self.sessions_table)["Table"]["LatestStreamArn"]
-        records = []
-        for shard in self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            position = self.streams.get_shard_iterator(
-                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            while position:
-                page = self.streams.get_records(ShardIterator=position)
-                records += page["Records"]
-                position = page.get("NextShardIterator") if page["Records"] else None
-        for record in records:
-            created_at = record["dynamodb"].get("ApproximateCreationDateTime")
-            if isinstance(created_at, datetime):
-                record["dynamodb"]["ApproximateCreationDateTime"] = created_at.timestamp()
+        records = read_stream(self.dynamodb, self.streams, self.sessions_table)
         return sorted(records, key=lambda record: int(record["dynamodb"]["SequenceNumber"]))
 
     def messages(self, queue_url: str) -> list[dict[str, Any]]:
@@ -108,11 +95,32 @@ class Backend:
         return bodies
 
 
+def read_stream(dynamodb: Any, streams: Any, table_name: str) -> list[dict[str, Any]]:
+    """Every record so far of a table's stream, as Lambda hands it over; per shard in order."""
+    arn = dynamodb.describe_table(TableName=table_name)["Table"]["LatestStreamArn"]
+    records: list[dict[str, Any]] = []
+    for shard in streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
+        position = streams.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        while position:
+            page = streams.get_records(ShardIterator=position)
+            records += page["Records"]
+            position = page.get("NextShardIterator") if page["Records"] else None
+    for record in records:
+        created_at = record["dynamodb"].get("ApproximateCreationDateTime")
+        if isinstance(created_at, datetime):
+            record["dynamodb"]["ApproximateCreationDateTime"] = created_at.timestamp()
+        if identity := record.get("userIdentity"):
+            record["userIdentity"] = {"type": identity["Type"], "principalId": identity["PrincipalId"]}
+    return records
+
+
 def _key_schema(**roles: str) -> Any:
     return [{"AttributeName": name, "KeyType": role} for name, role in roles.items()]
 
 
-def _create_tables(client: Any, sessions_table: str, projections_table: str) -> None:
+def create_tables(client: Any, sessions_table: str, projections_table: str) -> None:
     client.create_table(
         TableName=sessions_table,
         BillingMode="PAY_PER_REQUEST",
@@ -133,6 +141,12 @@ def _create_tables(client: Any, sessions_table: str, projections_table: str) -> 
         AttributeDefinitions=[{"AttributeName": "PK", "AttributeType": "S"}],
         KeySchema=_key_schema(PK="HASH"),
     )
+
+
+@pytest.fixture
+def clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The handlers' clock stands at the tests' noon: sessions of that day have not run out."""
+    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
 
 
 @pytest.fixture(scope="session")
@@ -181,7 +195,7 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             rejected_queue=sqs.create_queue(QueueName=f"rejected-{name}")["QueueUrl"],
             batch_statements=request.param == "local-statements",
         )
-        _create_tables(dynamodb, made.sessions_table, made.projections_table)
+        create_tables(dynamodb, made.sessions_table, made.projections_table)
         monkeypatch.setenv("SESSIONS_TABLE", made.sessions_table)
         monkeypatch.setenv("PROJECTIONS_TABLE", made.projections_table)
         monkeypatch.setenv("SESSION_EVENTS_QUEUE_URL", made.events_queue)

@@ -22,7 +22,7 @@ from processors.session_table import SessionTable
 from schemas.events import Event
 from schemas.items import Session
 from schemas.keys import Key
-from tests.conftest import REGION, _create_tables, sqs_record
+from tests.conftest import REGION, create_tables, read_stream, sqs_record
 from tests.in_memory_clients import InMemorySqs
 
 REDELIVERIES = 20
@@ -165,22 +165,7 @@ class Engine:
 
     def stream_records(self) -> list[dict[str, Any]]:
         """Every record so far of the sessions table's stream, as Lambda hands it over; per shard in order."""
-        arn = self.dynamodb.describe_table(TableName=self.sessions_table)["Table"]["LatestStreamArn"]
-        records: list[dict[str, Any]] = []
-        for shard in self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]:
-            position = self.streams.get_shard_iterator(
-                StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-            )["ShardIterator"]
-            while position:
-                page = self.streams.get_records(ShardIterator=position)
-                records += page["Records"]
-                position = page.get("NextShardIterator") if page["Records"] else None
-        for record in records:
-            change = record["dynamodb"]
-            change["ApproximateCreationDateTime"] = change["ApproximateCreationDateTime"].timestamp()
-            if identity := record.get("userIdentity"):
-                record["userIdentity"] = {"type": identity["Type"], "principalId": identity["PrincipalId"]}
-        return records
+        return read_stream(self.dynamodb, self.streams, self.sessions_table)
 
     def stored_sessions(self) -> dict[str, Session]:
         """Every session item, by id."""
@@ -210,7 +195,7 @@ def engine(request: pytest.FixtureRequest, dynamodb_local: str, monkeypatch: pyt
         projections_table=f"projections-{name}",
         races=Races(client),
     )
-    _create_tables(client, made.sessions_table, made.projections_table)
+    create_tables(client, made.sessions_table, made.projections_table)
     monkeypatch.setattr("processors.runtime.client", {"dynamodb": client, "sqs": made.sqs}.__getitem__)
     for variable, value in {
         "SESSIONS_TABLE": made.sessions_table,

@@ -16,16 +16,10 @@ from schemas.items import Session
 from tests.conftest import NOW, at, login, logout
 from tests.engine.conftest import Engine, at_once
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.usefixtures("clock_of_the_tests")]
 
 FEWEST_LOST_RACES = 10
 """Below that the threads hardly met, and an exact result shows nothing."""
-
-
-@pytest.fixture(autouse=True)
-def _clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handlers' clock stands at the tests' noon."""
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
 
 
 # --- what must come out, from the facts alone

@@ -14,7 +14,9 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from processors import runtime, sqs_consumer, stream_projector
 from schemas.outcomes import Outcome
-from tests.conftest import NOW, Backend, login, logout, sqs_record
+from tests.conftest import Backend, login, logout, sqs_record
+
+pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
 
 WRITES = ("BatchExecuteStatement", "PutItem")
 
@@ -50,12 +52,6 @@ def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries at once: botocore's, and the write loop's."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
     monkeypatch.setattr("processors.item_store.random.uniform", lambda low, high: 0.0)
-
-
-@pytest.fixture(autouse=True)
-def clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sessions of the tests' day have not run out."""
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
 
 
 def test_a_batch_of_what_is_known_already_is_read_once_and_not_written(backend: Backend) -> None:

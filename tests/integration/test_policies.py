@@ -10,10 +10,7 @@ from processors import sqs_consumer, stream_projector
 from schemas.events import Event
 from tests.conftest import NOW, Backend, at, login, logout, logout_all, sqs_record
 
-
-@pytest.fixture(autouse=True)
-def _clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
+pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
 
 
 def deliver(*events: Event | dict[str, Any]) -> None:

@@ -10,6 +10,8 @@ from processors import sqs_consumer, stream_projector
 from processors.projections import CustomerActivity
 from tests.conftest import NOW, Backend, at, login, logout, logout_all, sqs_record
 
+pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
+
 SEEDS = range(8)
 
 
@@ -19,12 +21,6 @@ def project(records: list[dict[str, Any]]) -> dict[str, Any]:
 
 def activity(backend: Backend, customer_id: str = "customer-1", minute: float = 1) -> CustomerActivity:
     return backend.projections.get_customer_activity(customer_id, now=at(minute))
-
-
-@pytest.fixture(autouse=True)
-def _clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The handler's clock stands at the tests' noon; sessions of that day have not run out."""
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
 
 
 def test_the_projection_counts_live_sessions_and_knows_the_last_login(backend: Backend) -> None:

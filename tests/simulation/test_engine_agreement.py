@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from processors.conditional_writes import Write, condition, statement
 from schemas.keys import Key
-from tests.conftest import _create_tables
+from tests.conftest import create_tables, read_stream
 from tests.simulation.dynamodb_client import DynamoDbClient
 from tests.simulation.faults import Faults
 from tests.simulation.network import Network
@@ -37,7 +37,7 @@ class Both:
         }
         self.real = boto3.client("dynamodb", **settings)
         self.streams = boto3.client("dynamodbstreams", **settings)
-        _create_tables(self.real, self.name, f"{self.name}-projections")
+        create_tables(self.real, self.name, f"{self.name}-projections")
         faults = Faults(source, [])
         faults.is_quiet = True
         scheduler = Scheduler(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
@@ -52,17 +52,7 @@ class Both:
 
     def changes(self) -> tuple[list[Any], list[Any]]:
         """What both streams recorded: name and images."""
-        arn = self.real.describe_table(TableName=self.name)["Table"]["LatestStreamArn"]
-        [shard] = self.streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
-        position = self.streams.get_shard_iterator(
-            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
-        )["ShardIterator"]
-        records: list[Any] = []
-        while page := self.streams.get_records(ShardIterator=position):
-            records += page["Records"]
-            position = page.get("NextShardIterator")
-            if not page["Records"] or position is None:
-                break
+        records = read_stream(self.real, self.streams, self.name)
         return [_change(record) for record in self.stream.shards[0].records], [_change(record) for record in records]
 
     def drop(self) -> None:
