@@ -25,7 +25,7 @@ test: $(VENV)/dev.ready ## Set up, then run the test suite
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine $(ARGS)
 
-bench: $(VENV)/ops.ready ## Measure what an event costs, beside the textbook pipeline; writes docs/benchmarks.md
+bench: $(VENV)/ops.ready ## Measure what an event costs, beside the textbook pipeline; writes docs/benchmarks.md (needs Java 17, npm, python3.13)
 	$(BIN)/python -m ops.benchmark $(ARGS)
 
 simulate: $(VENV)/dev.ready ## Play seeded histories with every fault: SEEDS=1-20000

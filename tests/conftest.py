@@ -120,7 +120,7 @@ def _key_schema(**roles: str) -> Any:
     return [{"AttributeName": name, "KeyType": role} for name, role in roles.items()]
 
 
-def create_tables(client: Any, sessions_table: str, projections_table: str) -> None:
+def create_tables(client: Any, sessions_table: str, projections_table: str, *, index_projection: str = "ALL") -> None:
     client.create_table(
         TableName=sessions_table,
         BillingMode="PAY_PER_REQUEST",
@@ -130,7 +130,7 @@ def create_tables(client: Any, sessions_table: str, projections_table: str) -> N
             {
                 "IndexName": "GSI1_inverse",
                 "KeySchema": _key_schema(SK="HASH", PK="RANGE"),
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": index_projection},
             }
         ],
         StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},

@@ -9,12 +9,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rich.console import Console
+from rich.text import Text
+
 from ops.benchmark.document import write_report
 from ops.benchmark.results import QUICK, Plan, measure
-from ops.benchmark.targets import judge
+from ops.benchmark.targets import Target, judge
 from ops.build.packaging import BuildError
 from ops.checkout import CHECKOUT
 from ops.engines.child_process import EngineError
+from ops.tables import plain_table
 
 _DOCS = CHECKOUT / "docs"
 
@@ -50,10 +54,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.exit(f"benchmark: {error}")
     document = write_report(results, options.output)
     targets = judge(results)
-    for target in targets:
-        print(f"{'met   ' if target.is_met else 'MISSED'} {target.name}: {target.measured} ({target.limit})")
-    print(f"Written: {document.name}")
+    _print_targets(targets)
+    print(f"Written: {document}, with every figure")
     return int(any(not target.is_met and target.kind == "counted" for target in targets))
+
+
+def _print_targets(targets: Sequence[Target]) -> None:
+    table = plain_table("Ratios in this run")
+    for heading in ("", "Target", "Measured", ""):
+        table.add_column(heading)
+    for target in targets:
+        verdict = Text("met", style="green") if target.is_met else Text("missed", style="red")
+        table.add_row(target.name, target.limit, target.measured, verdict)
+    Console(highlight=False).print(table)
 
 
 def _tell(line: str) -> None:

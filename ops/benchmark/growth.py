@@ -35,7 +35,7 @@ class Growth:
 def measure_growth(
     engine: StubEngine, pipelines: list[Pipeline], workloads: Workloads, *, counts: list[int], rounds: int
 ) -> list[Growth]:
-    """Measure at several numbers of live sessions, which are put into the tables through the pure merge."""
+    """Measure at several numbers of live sessions, put into the projections table through the pure merge."""
     return [Growth(count, _measure(engine, pipelines, workloads, count, rounds)) for count in counts]
 
 

@@ -16,7 +16,7 @@ from ops.benchmark.engines import local_engine, stub_engine
 from ops.benchmark.growth import Growth, measure_growth
 from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import OURS, make_pipelines
-from ops.benchmark.steady_state import SteadyState, measure_steady_state
+from ops.benchmark.steady_state import PROCESS_STATUS, SteadyState, measure_steady_state
 from ops.benchmark.workloads import Workloads
 from ops.build.packaging import PYTHON_VERSION, BuildError, find_python
 from ops.build.start_up import StartUp, measure_start_up
@@ -131,7 +131,9 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
             results.local = [
                 measurement.compare(make, USUAL_SIZE) for make in (workloads.logins, workloads.logouts, workloads.mixed)
             ]
-    if plan.steady_events:
+    if plan.steady_events and not PROCESS_STATUS.exists():
+        tell("no steady state: the peak of memory is told by Linux only")
+    elif plan.steady_events:
         tell(f"steady state, {plan.steady_events:,} events")
         results.steady_state = measure_steady_state(plan.steady_events)
     return results
@@ -151,6 +153,7 @@ def _compare_workloads(measurement: Measurement, workloads: Workloads, tell: Cal
     for make in (
         workloads.logouts,
         workloads.mixed,
+        workloads.logouts_first,
         workloads.duplicates,
         workloads.hot_customer,
         workloads.customers,

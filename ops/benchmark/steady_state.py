@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BATCH = 1000
+PROCESS_STATUS = Path("/proc/self/status")
+"""Linux tells there what memory a process has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def _live(events: int) -> tuple[float, float, float]:
 
 def _peak_mb() -> float:
     """Peak of resident memory so far, of this program: `getrusage` counts that of whoever started it as well."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+    for line in PROCESS_STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1_000_000
     raise RuntimeError("the kernel does not tell the peak of resident memory")

@@ -2,7 +2,7 @@
 
 Powertools' BatchProcessor takes the batch apart, its idempotency layer guards each record by `event_id` in a DynamoDB
 table, each record is one call of boto3, and the stream's handler keeps ADD counters. It is what to compare with, not
-what to copy: it counts wrong under duplicates, lost answers and reordering (docs/decisions.md, 1).
+what to copy: it counts wrong where a stream batch is delivered twice, and a login after its logout revives the session.
 """
 
 from __future__ import annotations
@@ -120,11 +120,14 @@ class Textbook:
         new, old = change["NewImage"], change.get("OldImage", {})
         is_live = new["session_state"]["S"] == "active"
         was_live = old.get("session_state", {}).get("S") == "active"
-        values = {":change": {"N": str(int(is_live) - int(was_live))}, ":at": new["last_login_time"]}
+        expression, values = "ADD session_count :change", {":change": {"N": str(int(is_live) - int(was_live))}}
+        if "last_login_time" in new:
+            expression += " SET last_login_time = :at"
+            values[":at"] = new["last_login_time"]
         self._client.update_item(
             TableName=PROJECTIONS_TABLE,
             Key={"PK": new["SK"]},
-            UpdateExpression="ADD session_count :change SET last_login_time = :at",
+            UpdateExpression=expression,
             ExpressionAttributeValues=values,
         )
 

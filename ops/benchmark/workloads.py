@@ -67,6 +67,10 @@ class Workloads:
         self._random.shuffle(batch)
         return Workload("mixed day", before, batch)
 
+    def logouts_first(self, size: int) -> Workload:
+        """Give logouts whose logins are still on their way."""
+        return Workload("logouts before their login", batch=[self._logout(self._login()) for _ in range(size)])
+
     def duplicates(self, size: int) -> Workload:
         """Give logins that were all delivered before."""
         before = [self._login() for _ in range(size)]

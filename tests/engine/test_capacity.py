@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from processors.session_table import SessionTable
 from processors.stream_projector import lambda_handler as project
-from tests.conftest import Backend, login, logout
+from tests.conftest import NOW, Backend, create_tables, login, logout
 from tests.unit.test_item_sizes import typical_login
 
 pytestmark = [
@@ -47,6 +48,23 @@ def test_a_login_and_a_logout_are_charged_two_units_each_and_repetitions_none(ba
 
     assert first == [2, 2, 2]
     assert second == [0, 0, 0]
+
+
+def test_an_index_of_keys_only_would_save_one_unit_at_each_further_write(backend: Backend) -> None:
+    """What docs/decisions.md, 19, weighs: the keys never change, so only the first write reaches such an index."""
+    bill = Bill(backend.dynamodb)
+    table_name = f"{backend.sessions_table}-keys-only"
+    create_tables(backend.dynamodb, table_name, f"{table_name}-projections", index_projection="KEYS_ONLY")
+    sessions = SessionTable(backend.dynamodb, table_name, clock=lambda: NOW)
+    history = [
+        typical_login(),
+        typical_login(minute=5, event_id="again"),
+        logout(typical_login().session_id, typical_login().customer_id),
+    ]
+
+    units = [sessions.apply([event]) and bill.take(table_name) for event in history]
+
+    assert units == [2, 1, 1]
 
 
 def test_what_the_stream_tells_of_a_customer_is_charged_one_unit(

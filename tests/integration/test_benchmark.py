@@ -9,6 +9,7 @@ import pytest
 from ops.benchmark.document import write_report
 from ops.benchmark.pipelines import OURS, TEXTBOOK
 from ops.benchmark.results import QUICK, Results, measure
+from ops.benchmark.steady_state import PROCESS_STATUS, measure_steady_state
 from ops.benchmark.targets import judge
 
 
@@ -51,3 +52,10 @@ def test_the_report_has_every_chart_it_shows(results: Results, tmp_path: Path) -
     charts = re.findall(r"!\[.+\]\((.+\.svg)\)", document.read_text(encoding="utf-8"))
     assert len(charts) == 4
     assert all((tmp_path / chart).read_text(encoding="utf-8").startswith("<svg ") for chart in charts)
+
+
+@pytest.mark.skipif(not PROCESS_STATUS.exists(), reason="only Linux tells the peak of memory")
+def test_memory_does_not_grow_with_the_events() -> None:
+    state = measure_steady_state(20_000)
+
+    assert 20 < state.early_peak_mb <= state.peak_mb <= 1.05 * state.early_peak_mb
