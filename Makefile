@@ -58,7 +58,7 @@ schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m schemas.export
 
 clean: ## Remove the virtual environment and everything made
-	rm -rf $(VENV) $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -20,7 +20,11 @@ from ops.template.deployment import load_deployment
 from ops.template.errors import TemplateError
 from ops.template.translation import TEMPLATE_PATH, translate
 
-ALL_ON = {"EnableEventBridgeDirect": "true"}
+ALL_ON = {
+    "EnableEventBridgeDirect": "true",
+    **dict.fromkeys(("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName", "AwsSignInEventBusName"), "bus"),
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
+}
 """Parameters with which every resource exists."""
 
 _SOURCE_ATTRIBUTE = {"AWS::SQS::Queue": "Arn", "AWS::DynamoDB::Table": "StreamArn"}

@@ -33,8 +33,8 @@ class Target:
 
 
 _WHY_PROJECTOR = (
-    "Both write each customer's item under a condition; only the requests are fewer. Four fifths of our CPU is "
-    "botocore's: making seven requests, and parsing the projections that were read (docs/decisions.md, 17)."
+    "Both write each customer's item under a condition; only the requests are fewer. Two thirds of our CPU are "
+    "botocore's: making seven requests, and parsing the projections that were read (decisions.md, 17)."
 )
 
 

@@ -12,13 +12,13 @@ from samtranslator.yaml_helper import yaml_parse
 from ops.local_stack.lambda_function import load_handler
 from ops.template.deployment import load_deployment
 from ops.template.translation import TEMPLATE_PATH, translate
+from ops.validate import ALL_ON
 from processors.projections import CAPACITY
 from processors.settings import Settings
 from schemas.items import Session, write_item
 from schemas.mapping_files import read_mapping_file
 from schemas.provider_mappings import DIRECTORY as MAPPINGS
 
-ALL_ON = {"EnableEventBridgeDirect": "true"}
 CONSUMER_VARIABLES = {
     "PROVIDER_MAPPINGS_DIRECTORY",
     "TOKEN_JWKS",
@@ -352,7 +352,8 @@ def test_the_direct_function_gives_up_into_a_queue_that_it_may_send_to() -> None
 )
 def test_nothing_of_the_direct_path_exists_unless_it_is_enabled(resource_type: str) -> None:
     by_default = {resource.logical_id for resource in load_deployment().resources_of(resource_type)}
-    enabled = {resource.logical_id for resource in load_deployment(parameters=ALL_ON).resources_of(resource_type)}
+    parameters = {"EnableEventBridgeDirect": "true"}
+    enabled = {resource.logical_id for resource in load_deployment(parameters=parameters).resources_of(resource_type)}
 
     direct = {logical_id for logical_id in enabled if logical_id.startswith("EventBridgeConsumer")}
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint
 
-from ops.template.translation import TEMPLATE_PATH
-from ops.validate import findings
+from ops.template.deployment import load_deployment
+from ops.template.translation import TEMPLATE_PATH, translate
+from ops.validate import ALL_ON, findings
 
 _RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"
 _WINDOW = f"MaximumBatchingWindowInSeconds: 1\n            {_RESPONSES}"
@@ -88,3 +89,11 @@ def test_a_planted_mistake_is_found_that_the_linter_of_the_source_misses(mistake
     assert source.count(right) == 1
     assert lint(template.read_text()) == []
     assert re.search(message, found), found
+
+
+def test_every_resource_exists_in_what_is_checked() -> None:
+    deployment = load_deployment(parameters=ALL_ON)
+
+    present = {resource.logical_id for resource in deployment.resources_in_order()} | set(deployment.without_effect)
+
+    assert set(translate(parameters=ALL_ON)["Resources"]) <= present
