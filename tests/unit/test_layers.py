@@ -128,6 +128,30 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
     assert used & {"os.environ", "os.getenv", "boto3.client", "boto3.resource", "boto3.session"} == set()
 
 
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [
+        ("template", set()),
+        ("event_sources", set()),
+        ("engines", set()),
+        ("local_stack", {"template", "event_sources", "engines"}),
+        ("demo", {"local_stack"}),
+    ],
+)
+def test_packages_of_ops_stand_on_those_below(package: str, allowed: set[str]) -> None:
+    """Single modules of `ops` belong to all of them."""
+    packages = {path.parent.name for path in (ROOT / "ops").glob("*/__init__.py")}
+
+    used = {
+        found.split(".")[1]
+        for tree in modules(f"ops/{package}").values()
+        for found in ours(tree)
+        if found.startswith("ops.")
+    }
+
+    assert used & packages <= allowed | {package}
+
+
 def test_the_projector_starts_without_what_only_the_consumers_need() -> None:
     unwanted = ("pydantic", "boto3", "s3transfer", "schemas.events")
     question = f"import sys, processors.stream_projector; print([m for m in {unwanted} if m in sys.modules])"
