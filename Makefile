@@ -44,11 +44,11 @@ validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM read
 
 build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start
 	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build
-	$(BIN)/python -m ops.build report
+	$(BIN)/python -m ops.packaging report
 
 # What `sam build` calls, with ARTIFACTS_DIR, for the functions of the template.
 build-SqsConsumerFunction build-StreamProjectorFunction build-EventBridgeConsumerFunction:
-	$(PYTHON) -m ops.build package "$(ARTIFACTS_DIR)"
+	$(PYTHON) -m ops.packaging package "$(ARTIFACTS_DIR)"
 
 format: $(VENV)/dev.ready ## Format the code and mend what the linter can
 	$(BIN)/ruff check --fix .

@@ -15,9 +15,9 @@ from rich.text import Text
 from ops.benchmark.document import write_report
 from ops.benchmark.results import QUICK, Plan, measure
 from ops.benchmark.targets import Target, judge
-from ops.build.packaging import BuildError
 from ops.checkout import CHECKOUT
 from ops.engines.child_process import EngineError
+from ops.packaging.package import BuildError
 from ops.tables import plain_table
 
 _DOCS = CHECKOUT / "docs"

@@ -18,7 +18,7 @@ from ops.benchmark.prices import (
 )
 from ops.benchmark.results import USUAL_SIZE, Results
 from ops.benchmark.targets import judge
-from ops.build.start_up import BASELINE, RUNS
+from ops.packaging.start_up import BASELINE, RUNS
 
 _INTRODUCTION = """\
 # Benchmarks

@@ -18,8 +18,8 @@ from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import OURS, make_pipelines
 from ops.benchmark.steady_state import PROCESS_STATUS, SteadyState, measure_steady_state
 from ops.benchmark.workloads import Workloads
-from ops.build.packaging import PYTHON_VERSION, BuildError, find_python
-from ops.build.start_up import StartUp, measure_start_up
+from ops.packaging.package import PYTHON_VERSION, BuildError, find_python
+from ops.packaging.start_up import StartUp, measure_start_up
 
 USUAL_SIZE = 100
 """Events in a batch: the template's."""

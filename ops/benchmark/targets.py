@@ -8,7 +8,7 @@ from typing import Literal
 from ops.benchmark.measuring import Figures
 from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
 from ops.benchmark.results import Results
-from ops.build.start_up import BASELINE
+from ops.packaging.start_up import BASELINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from ops.build.packaging import SOURCES, BuildError, compile_all, copy_sources, find_python, require_python, zip_folder
-from ops.build.report import report
 from ops.checkout import CHECKOUT
+from ops.packaging.package import (
+    SOURCES,
+    BuildError,
+    compile_all,
+    copy_sources,
+    find_python,
+    require_python,
+    zip_folder,
+)
+from ops.packaging.report import report
 
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 """Flags of a .pyc that is taken without a look at its source. Source: PEP 552."""
@@ -145,4 +153,4 @@ def test_make_packs_a_function_where_sam_says(function: str) -> None:
 
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)  # noqa: S603 (it is ours)
 
-    assert '-m ops.build package "/artifacts"' in done.stdout
+    assert '-m ops.packaging package "/artifacts"' in done.stdout

@@ -3,9 +3,9 @@
 import hashlib
 from pathlib import Path
 
-from ops.build.packaging import BuildError, files_of, require_python, zip_folder
-from ops.build.start_up import BASELINE, RUNS, StartUp, measure_start_up
 from ops.checkout import CHECKOUT
+from ops.packaging.package import BuildError, files_of, require_python, zip_folder
+from ops.packaging.start_up import BASELINE, RUNS, StartUp, measure_start_up
 
 BUILT = CHECKOUT / ".aws-sam" / "build"
 

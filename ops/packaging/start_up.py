@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.build.packaging import BuildError, compile_all, install, package
+from ops.packaging.package import BuildError, compile_all, install, package
 from ops.runtime_api import LambdaRuntime, RuntimeClientError
 from ops.template.deployment import load_deployment
 
