@@ -5,16 +5,19 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, get_args
 from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
 
+from ops.handler_output import HandlerOutput
 from ops.local_stack.stack import Engine, LocalStack, LocalStackError
 from ops.publishing import Channel, Message, Publisher
 from processors.session_table import SessionTable
@@ -37,7 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--sessions", type=int, default=500)
     options = parser.parse_args(arguments)
     try:
-        rows = measure(options.engine, children=options.children, sessions=options.sessions)
+        with HandlerOutput.overwriting(Path(os.devnull)).captured():
+            rows = measure(options.engine, children=options.children, sessions=options.sessions)
     except LocalStackError as error:
         sys.stderr.write(f"{error}\n")
         return 2
