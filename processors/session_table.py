@@ -136,7 +136,7 @@ class SessionTable:
         for key, item in stored.items():
             children = meant.get(key, [])
             if children is None:
-                continue
+                continue  # not known: as a child's end it would be lost under a key of its own
             if children:
                 decisions[key] = (None, children[0])
                 continue

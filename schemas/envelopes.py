@@ -107,20 +107,6 @@ def read_body(body: object, *, sent_at: datetime | None, providers: Providers = 
     return _only(read_events(body, sent_at=sent_at, providers=providers))
 
 
-def read_eventbridge_event(
-    event: object, *, sent_at: datetime | None = None, providers: Providers = BUNDLED
-) -> Event | None:
-    """Read the one event in an EventBridge event, as `read_eventbridge_events` does.
-
-    Returns:
-        The event, or None for a valid one of another kind.
-
-    Raises:
-        RejectedEventError: No retry can fix it, or there are several.
-    """
-    return _only(read_eventbridge_events(event, sent_at=sent_at, providers=providers))
-
-
 def _of_eventbridge_or_wrapped(content: Any, sent_at: datetime | None, providers: Providers) -> list[Reading]:
     """Read a canonical event in an EventBridge event at once, and unwrap everything else step by step."""
     if isinstance(content, dict) and _is_eventbridge_event(content) and _is_canonical(content["detail"], content):

@@ -12,7 +12,10 @@ from decimal import Decimal, InvalidOperation
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from botocore.exceptions import ClientError
+
+from tests.conftest import NOW
 
 Item = dict[str, dict[str, Any]]
 
@@ -215,3 +218,17 @@ class InMemorySqs:
     def take(self, queue_url: str) -> list[dict[str, Any]]:
         """Take every message off a queue and read its JSON body."""
         return [json.loads(body) for body in self.bodies.pop(queue_url, [])]
+
+
+def use_in_memory_clients(monkeypatch: pytest.MonkeyPatch, dynamodb: InMemoryDynamoDb, sqs: InMemorySqs) -> None:
+    """Let the handlers run on these, with their clock at the tests' noon."""
+    monkeypatch.setattr("processors.runtime.client", {"dynamodb": dynamodb, "sqs": sqs}.__getitem__)
+    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
+    for name, value in {
+        "SESSIONS_TABLE": "sessions",
+        "PROJECTIONS_TABLE": "projections",
+        "SESSION_EVENTS_QUEUE_URL": "events",
+        "REJECTED_EVENTS_QUEUE_URL": "rejected",
+        "DYNAMODB_BATCH_STATEMENTS": "false",
+    }.items():
+        monkeypatch.setenv(name, value)

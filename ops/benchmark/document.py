@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ops.benchmark.charts import bar_chart
@@ -68,43 +68,34 @@ def render(results: Results) -> str:
 
 
 def _targets(results: Results) -> str:
-    rows = [
-        [target.name, target.limit, target.measured, "met" if target.is_met else "**missed**"]
-        for target in judge(results)
-    ]
-    reasons = dict.fromkeys(target.why for target in judge(results) if target.why and not target.is_met)
+    targets = judge(results)
+    rows = [[t.name, t.limit, t.measured, "met" if t.is_met else "**missed**"] for t in targets]
+    reasons = dict.fromkeys(target.why for target in targets if target.why and not target.is_met)
     return _section("Targets", _table(["ratio in this run", "target", "measured", ""], rows), *reasons)
 
 
 def _consumers(results: Results) -> str:
-    rows = [
-        row
-        for comparison in results.workloads
-        for row in _rows(comparison.workload, comparison.consumers, with_units=True)
-    ]
-    table = _table(["events", "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
     return _section(
         f"Consumer, batches of {USUAL_SIZE}",
         "Per event, and the whole batch's duration: median and 99th percentile, which of so few samples "
         f"({results.plan.rounds} of the textbook's, {OURS_PER_ROUND * results.plan.rounds} of ours) is the longest.",
-        table,
+        _contenders("events", {comparison.workload: comparison.consumers for comparison in results.workloads}),
         "![CPU per event](benchmarks/consumer-cpu.svg)",
     )
 
 
 def _projectors(results: Results) -> str:
-    rows = [
-        row
-        for comparison in results.workloads
-        for row in _rows(comparison.workload, comparison.projectors, with_units=True)
-    ]
-    table = _table(["records of", "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
     return _section(
         "Projector",
         "Per stream record, of what the consumer's batch wrote. Duplicates write nothing, so no record tells of them.",
-        table,
+        _contenders("records of", {comparison.workload: comparison.projectors for comparison in results.workloads}),
         "![CPU per record](benchmarks/projector-cpu.svg)",
     )
+
+
+def _contenders(heading: str, workloads: Mapping[str, dict[str, Figures]]) -> str:
+    rows = [row for workload, contenders in workloads.items() for row in _rows(workload, contenders)]
+    return _table([heading, "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
 
 
 def _sizes(results: Results) -> str:
@@ -233,23 +224,20 @@ def _steady_state(results: Results) -> str:
     )
 
 
-def _rows(workload: str, contenders: dict[str, Figures], *, with_units: bool) -> Iterable[list[str]]:
+def _rows(workload: str, contenders: dict[str, Figures]) -> Iterable[list[str]]:
     for name, figures in contenders.items():
-        units = [f"{figures.write_units:.2f}", f"{figures.read_units:.2f}"] if with_units else []
+        units = [f"{figures.write_units:.2f}", f"{figures.read_units:.2f}"]
         times = [f"{figures.batch_ms:,.0f}", f"{figures.batch_ms_p99:,.0f}"]
         yield [workload, name, f"{figures.requests:.3f}", f"{figures.cpu_ms:.3f}", *units, *times]
     if OURS in contenders and TEXTBOOK in contenders:
         ours, textbook = contenders[OURS], contenders[TEXTBOOK]
-        units = [
-            _ratio(ours.write_units, textbook.write_units),
-            _ratio(ours.read_units, textbook.read_units),
-        ]
         yield [
             "",
             "*ours : textbook*",
             _ratio(ours.requests, textbook.requests),
             _ratio(ours.cpu_ms, textbook.cpu_ms),
-            *units,
+            _ratio(ours.write_units, textbook.write_units),
+            _ratio(ours.read_units, textbook.read_units),
             _ratio(ours.batch_ms, textbook.batch_ms),
             _ratio(ours.batch_ms_p99, textbook.batch_ms_p99),
         ]

@@ -8,7 +8,6 @@ what to copy: it counts wrong where a stream batch is delivered twice, and a log
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from typing import Any
 
 import boto3
@@ -130,9 +129,3 @@ class Textbook:
             UpdateExpression=expression,
             ExpressionAttributeValues=values,
         )
-
-
-@lru_cache(maxsize=1)
-def textbook() -> Textbook:
-    """Give the pipeline, made once as a module of a Lambda function makes it."""
-    return Textbook()

@@ -14,12 +14,13 @@ import pytest
 
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
 from processors.projection_table import ProjectionTable
-from schemas.envelopes import read_body, read_eventbridge_event
+from schemas.envelopes import read_body
 from schemas.errors import MalformedItemError, RejectedEventError
 from schemas.events import Event, LogoutEvent
 from schemas.outcomes import Outcome
 from schemas.stream import read_record
 from tests.conftest import NOW, at, sqs_record
+from tests.eventbridge import read_eventbridge_event
 from tests.fuzz.hostile import (
     TEXT,
     TOKEN,
@@ -29,7 +30,7 @@ from tests.fuzz.hostile import (
     hostile_record,
     stream_record,
 )
-from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs
+from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, use_in_memory_clients
 
 FIRST_SEED = int(os.environ.get("FUZZ_SEED", "1"))
 SEEDS = range(FIRST_SEED, FIRST_SEED + 10)
@@ -65,18 +66,8 @@ class World:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> World:
     made = World(InMemoryDynamoDb(), InMemorySqs(), capsys)
-    clients = {"dynamodb": made.dynamodb, "sqs": made.sqs}
-    monkeypatch.setattr("processors.runtime.client", clients.__getitem__)
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
-    for name, value in {
-        "SESSIONS_TABLE": "sessions",
-        "PROJECTIONS_TABLE": "projections",
-        "SESSION_EVENTS_QUEUE_URL": "events",
-        "REJECTED_EVENTS_QUEUE_URL": "rejected",
-        "DYNAMODB_BATCH_STATEMENTS": "false",
-        "LOG_LEVEL": "DEBUG",
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_in_memory_clients(monkeypatch, made.dynamodb, made.sqs)
+    monkeypatch.setenv("LOG_LEVEL", "DEBUG")
     return made
 
 

@@ -22,7 +22,7 @@ from schemas.items import CLOSING, Session, write_item
 from schemas.keys import Key
 from schemas.times import to_epoch_seconds
 from tests.conftest import NOW, Backend, at, login
-from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, Request, item_bytes
+from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, Request, item_bytes, use_in_memory_clients
 
 CUSTOMER = "customer-1"
 SESSIONS = 100_000
@@ -85,15 +85,7 @@ class Projector:
 @pytest.fixture
 def projector(monkeypatch: pytest.MonkeyPatch) -> Projector:
     made = Projector(InMemoryDynamoDb())
-    monkeypatch.setattr("processors.runtime.client", {"dynamodb": made.dynamodb, "sqs": InMemorySqs()}.__getitem__)
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
-    for name, value in {
-        "SESSIONS_TABLE": "sessions",
-        "PROJECTIONS_TABLE": "projections",
-        "SESSION_EVENTS_QUEUE_URL": "events",
-        "DYNAMODB_BATCH_STATEMENTS": "false",
-    }.items():
-        monkeypatch.setenv(name, value)
+    use_in_memory_clients(monkeypatch, made.dynamodb, InMemorySqs())
     return made
 
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.envelopes import read_body, read_eventbridge_event
+from schemas.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent
+from tests.eventbridge import read_eventbridge_event
 
 TOKEN = "tok-9f8e7d6c5b4a"
 SENT_AT = datetime(2026, 3, 1, 10, 20, 31, tzinfo=UTC)

@@ -1,0 +1,15 @@
+"""EventBridge events with one event in them."""
+
+from typing import Any
+
+from schemas.envelopes import read_eventbridge_events
+from schemas.events import Event
+from schemas.readings import Ignored, Refused
+
+
+def read_eventbridge_event(event: object, **settings: Any) -> Event | None:
+    """What the handler makes of the one event; None where it is none of ours, and its rejection is raised."""
+    [reading] = read_eventbridge_events(event, **{"sent_at": None} | settings)
+    if isinstance(reading, Refused):
+        raise reading.error
+    return None if isinstance(reading, Ignored) else reading
