@@ -35,7 +35,7 @@ check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without r
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m schemas.export --check
+	$(BIN)/python -m ops.schema_export --check
 	$(MAKE) validate
 
 validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
@@ -55,7 +55,7 @@ format: $(VENV)/dev.ready ## Format the code and mend what the linter can
 	$(BIN)/ruff format .
 
 schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
-	$(BIN)/python -m schemas.export
+	$(BIN)/python -m ops.schema_export
 
 clean: ## Remove the virtual environment and everything made
 	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import to_json
 from schemas.times import from_epoch_seconds

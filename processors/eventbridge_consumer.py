@@ -3,12 +3,12 @@
 import json
 from typing import Any
 
-from processors import clock, runtime
-from processors.intake import Intake, Message
-from processors.message_queue import MessageQueue
+from processors.aws.message_queue import MessageQueue
+from processors.intake.event_processor import Intake, Message
+from processors.runtime import clock, wiring
+from processors.runtime.telemetry import emit_counts, emit_ignored
 from processors.session_table import SessionTable
-from processors.telemetry import emit_counts, emit_ignored
-from schemas.envelopes import read_eventbridge_events
+from providers.envelopes import read_eventbridge_events
 from schemas.outcomes import Outcome
 
 
@@ -30,23 +30,23 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
         RetryLaterError: It was not processed; another delivery may succeed.
         SettingsError: The environment is incomplete or a mapping file wrong.
     """
-    settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     intake = Intake(
         SessionTable(
-            runtime.client("dynamodb"), settings.sessions_table, lifetimes=settings.lifetimes, clock=clock.utc_now
+            wiring.client("dynamodb"), settings.sessions_table, lifetimes=settings.lifetimes, clock=clock.utc_now
         ),
-        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url),
+        MessageQueue(wiring.client("sqs"), settings.rejected_events_queue_url),
         settings.lifetimes,
         clock.utc_now,
     )
-    providers = runtime.providers(settings)
+    providers = wiring.providers(settings)
     envelope_id = event.get("id") if isinstance(event, dict) else None
     message = Message(
         message_id=envelope_id if isinstance(envelope_id, str) else "",
         body=lambda: _as_text(event),
         read=lambda: read_eventbridge_events(event, sent_at=clock.utc_now(), providers=providers),
     )
-    taken = intake.take([message], time_left=runtime.time_left(context))
+    taken = intake.take([message], time_left=wiring.time_left(context))
     emit_counts("eventbridge_consumer", taken.counts)
     emit_ignored("eventbridge_consumer", taken.ignored)
     [outcome] = taken.outcomes

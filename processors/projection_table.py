@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.clock import utc_now
-from processors.conditional_writes import Item
-from processors.item_store import ItemStore, ThroughputError, error_code, forever
-from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, Merged, activity_at, doubted, merge
+from processors.aws.conditional_writes import Item
+from processors.aws.item_store import ItemStore, ThroughputError, error_code, forever
+from processors.projections.merge import CAPACITY, CustomerActivity, CustomerFacts, Merged, activity_at, doubted, merge
+from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError
 from schemas.items import Session
 from schemas.keys import Key

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.batches import Batch, combine
-from processors.clock import utc_now
-from processors.conditional_writes import Item
-from processors.item_store import ItemStore, chunks, error_code, forever
-from processors.parallel import run_all
-from processors.sessions import Lifetimes
+from processors.aws.conditional_writes import Item
+from processors.aws.item_store import ItemStore, chunks, error_code, forever
+from processors.aws.parallel import run_all
+from processors.register.batches import Batch, combine
+from processors.register.sessions import Lifetimes
+from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError
 from schemas.items import Attributes, Session, read_item, with_parent, write_item
 from schemas.keys import (

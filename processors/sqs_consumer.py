@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from processors import clock, runtime
-from processors.intake import Intake, Message
-from processors.message_queue import MessageQueue
+from processors.aws.message_queue import MessageQueue
+from processors.intake.event_processor import Intake, Message
+from processors.runtime import clock, wiring
+from processors.runtime.telemetry import emit_counts, emit_ignored
 from processors.session_table import SessionTable
-from processors.telemetry import emit_counts, emit_ignored
-from schemas.envelopes import Providers, read_events
+from providers.envelopes import Providers, read_events
 from schemas.outcomes import Outcome
 from schemas.times import from_epoch_milliseconds
 
@@ -27,24 +27,24 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         SettingsError: The environment is incomplete or a mapping file wrong: nothing was processed. No record makes it
             raise.
     """
-    settings = runtime.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
-    concurrency = runtime.concurrency(settings)
+    settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
+    concurrency = wiring.concurrency(settings)
     intake = Intake(
         SessionTable(
-            runtime.client("dynamodb"),
+            wiring.client("dynamodb"),
             settings.sessions_table,
             lifetimes=settings.lifetimes,
             batch_statements=settings.batch_statements,
             clock=clock.utc_now,
             concurrency=concurrency,
         ),
-        MessageQueue(runtime.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
+        MessageQueue(wiring.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
         settings.lifetimes,
         clock.utc_now,
     )
-    providers = runtime.providers(settings)
+    providers = wiring.providers(settings)
     messages = [_message(record, providers) for record in event.get("Records", ())]
-    taken = intake.take(messages, time_left=runtime.time_left(context))
+    taken = intake.take(messages, time_left=wiring.time_left(context))
     emit_counts("sqs_consumer", taken.counts)
     emit_ignored("sqs_consumer", taken.ignored)
     return {

@@ -4,15 +4,15 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from processors import clock, runtime
-from processors.cascade import cascade
-from processors.commands import Command
-from processors.enforcement import end_sessions_beyond_capacity, end_told_sessions
-from processors.message_queue import MessageQueue
+from processors.aws.message_queue import MessageQueue
+from processors.policies.cascade import cascade
+from processors.policies.commands import Command
+from processors.policies.enforcement import end_sessions_beyond_capacity, end_told_sessions
 from processors.projection_table import ProjectionTable
-from processors.projections import CustomerFacts, add_record
+from processors.projections.merge import CustomerFacts, add_record
+from processors.runtime import clock, wiring
+from processors.runtime.telemetry import emit_counts
 from processors.session_table import SessionTable
-from processors.telemetry import emit_counts
 from schemas.errors import MalformedItemError
 from schemas.stream import StreamRecord, read_record, sequence_number_of
 
@@ -35,9 +35,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     Raises:
         SettingsError: The environment is incomplete: nothing was processed. No record makes it raise.
     """
-    settings = runtime.read_settings("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_EVENTS_QUEUE_URL")
-    client = runtime.client("dynamodb")
-    concurrency = runtime.concurrency(settings)
+    settings = wiring.read_settings("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_EVENTS_QUEUE_URL")
+    client = wiring.client("dynamodb")
+    concurrency = wiring.concurrency(settings)
     sessions = SessionTable(
         client,
         settings.sessions_table,
@@ -53,8 +53,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         limit=settings.max_sessions_per_customer,
         concurrency=concurrency,
     )
-    queue = MessageQueue(runtime.client("sqs"), settings.session_events_queue_url, concurrency=concurrency)
-    time_left = runtime.time_left(context)
+    queue = MessageQueue(wiring.client("sqs"), settings.session_events_queue_url, concurrency=concurrency)
+    time_left = wiring.time_left(context)
 
     records, failed = _read_all(event.get("Records", ()))
     facts: dict[str, CustomerFacts] = {}

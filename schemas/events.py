@@ -1,7 +1,7 @@
 """The canonical event, version 1: a login, a logout, or a logout of everything.
 
 Models are frozen and compare by value. Times are aware UTC with milliseconds; ids are kept exactly as given. The JSON
-Schema for publishers is made of them (`schemas.export`).
+Schema for publishers is made of them (`ops.schema_export`).
 """
 
 import re

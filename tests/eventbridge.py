@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from schemas.envelopes import read_eventbridge_events
+from providers.envelopes import read_eventbridge_events
+from providers.readings import Ignored, Refused
 from schemas.events import Event
-from schemas.readings import Ignored, Refused
 
 
 def read_eventbridge_event(event: object, **settings: Any) -> Event | None:

@@ -222,8 +222,8 @@ class InMemorySqs:
 
 def use_in_memory_clients(monkeypatch: pytest.MonkeyPatch, dynamodb: InMemoryDynamoDb, sqs: InMemorySqs) -> None:
     """Let the handlers run on these, with their clock at the tests' noon."""
-    monkeypatch.setattr("processors.runtime.client", {"dynamodb": dynamodb, "sqs": sqs}.__getitem__)
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
+    monkeypatch.setattr("processors.runtime.wiring.client", {"dynamodb": dynamodb, "sqs": sqs}.__getitem__)
+    monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: NOW)
     for name, value in {
         "SESSIONS_TABLE": "sessions",
         "PROJECTIONS_TABLE": "projections",

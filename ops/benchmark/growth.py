@@ -9,7 +9,7 @@ from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import PROJECTIONS_TABLE, Pipeline
 from ops.benchmark.textbook import PROJECTIONS_TABLE as COUNTERS_TABLE
 from ops.benchmark.workloads import START, Workload, Workloads, stream_batch
-from processors.projections import CustomerFacts, Merged, add_record, merge
+from processors.projections.merge import CustomerFacts, Merged, add_record, merge
 from schemas.items import Session, write_item
 from schemas.projection_items import Projection, write_projection
 from schemas.stream import read_record

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.checkout import CHECKOUT
-from schemas.envelopes import read_events
+from providers.envelopes import read_events
 from schemas.events import parse_event
 from schemas.strict_json import load_json
 

@@ -22,8 +22,8 @@ from ops.checkout import CHECKOUT
 PYTHON_VERSION = "3.13"
 """The runtime of the template's functions."""
 
-SOURCES = ("processors", "schemas")
-MAPPING_FILES = Path("schemas", "providers")
+SOURCES = ("processors", "schemas", "providers")
+MAPPING_FILES = Path("providers", "mappings")
 """What says how the events of identity systems are read; a file added there is shipped."""
 
 REQUIREMENTS = CHECKOUT / "requirements.txt"
@@ -34,9 +34,6 @@ _ARM64 = (
 )
 # Scanners find the packages of a deployed function by METADATA; their licences ask to stay with them.
 _KEPT_OF_DIST_INFO = {"METADATA", "LICENSE", "licenses"}
-
-_NOT_DEPLOYED = {"export.py", "openapi.py"}
-"""Modules of `SOURCES` that are run by hand."""
 
 
 class BuildError(Exception):
@@ -67,10 +64,10 @@ def package(target: Path, *, python: str | None, pip: Sequence[str] = (sys.execu
 def copy_sources(target: Path) -> None:
     """Copy the modules of ours that a function runs, and the mapping files they read."""
     for source in SOURCES:
-        (target / source).mkdir(parents=True, exist_ok=True)
-        for module in (CHECKOUT / source).glob("*.py"):
-            if module.name not in _NOT_DEPLOYED:
-                shutil.copy(module, target / source)
+        for module in (CHECKOUT / source).rglob("*.py"):
+            copy = target / module.relative_to(CHECKOUT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(module, copy)
     shutil.copytree(CHECKOUT / MAPPING_FILES, target / MAPPING_FILES, dirs_exist_ok=True)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ops.publishing import Channel, Message
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, parse_event
 from schemas.strict_json import load_json

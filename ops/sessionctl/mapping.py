@@ -14,8 +14,8 @@ from ops.sessionctl.options import AsJson
 from ops.sessionctl.screen import say, show_json
 
 if TYPE_CHECKING:
-    from schemas.envelopes import Providers
-    from schemas.readings import Reading
+    from providers.envelopes import Providers
+    from providers.readings import Reading
 
 app = typer.Typer(no_args_is_help=True, help="See what mapping files make of events of identity systems.")
 
@@ -42,7 +42,7 @@ def show_reading(
     where an event is rejected, or the mapping recognises none.
 
     Examples:
-      sessionctl mapping test schemas/providers/okta.toml login.json
+      sessionctl mapping test providers/mappings/okta.toml login.json
       sessionctl mapping test mine.toml - < event.json
     """
     provider, providers = _load(file)
@@ -61,9 +61,9 @@ def show_reading(
 
 
 def _load(file: Path) -> "tuple[str, Providers]":
-    from schemas.envelopes import Providers
-    from schemas.mapping_files import MappingError, read_mapping_file
-    from schemas.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
+    from providers.envelopes import Providers
+    from providers.mapping_files import MappingError, read_mapping_file
+    from providers.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 
     try:
         mapping_file = read_mapping_file(file)
@@ -75,14 +75,14 @@ def _load(file: Path) -> "tuple[str, Providers]":
 
 
 def _readings(text: str, providers: "Providers") -> "list[Reading]":
-    from schemas.envelopes import read_events
+    from providers.envelopes import read_events
 
     return read_events(text.strip(), sent_at=None, providers=providers)
 
 
 def _document(reading: "Reading", provider: str) -> dict[str, Any]:
+    from providers.readings import Ignored, Refused
     from schemas.events import to_json
-    from schemas.readings import Ignored, Refused
 
     if isinstance(reading, Refused):
         return {"outcome": "rejected", "reason": reading.error.reason}

@@ -196,7 +196,7 @@ def engine(request: pytest.FixtureRequest, dynamodb_local: str, monkeypatch: pyt
         races=Races(client),
     )
     create_tables(client, made.sessions_table, made.projections_table)
-    monkeypatch.setattr("processors.runtime.client", {"dynamodb": client, "sqs": made.sqs}.__getitem__)
+    monkeypatch.setattr("processors.runtime.wiring.client", {"dynamodb": client, "sqs": made.sqs}.__getitem__)
     for variable, value in {
         "SESSIONS_TABLE": made.sessions_table,
         "PROJECTIONS_TABLE": made.projections_table,

@@ -71,7 +71,9 @@ def test_what_the_stream_tells_of_a_customer_is_charged_one_unit(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bill = Bill(backend.dynamodb)
-    monkeypatch.setattr("processors.runtime.client", {"dynamodb": backend.dynamodb, "sqs": backend.sqs}.__getitem__)
+    monkeypatch.setattr(
+        "processors.runtime.wiring.client", {"dynamodb": backend.dynamodb, "sqs": backend.sqs}.__getitem__
+    )
     backend.sessions.apply([login(f"s{number}") for number in range(10)])
     records = {"Records": backend.stream_records()}
 

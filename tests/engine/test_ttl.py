@@ -35,7 +35,7 @@ def set_clock(monkeypatch: pytest.MonkeyPatch) -> SetClock:
     """Puts the handlers' clock."""
 
     def put(moment: datetime) -> None:
-        monkeypatch.setattr("processors.clock.utc_now", lambda: moment)
+        monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: moment)
 
     return put
 

@@ -14,7 +14,7 @@ import pytest
 
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
 from processors.projection_table import ProjectionTable
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import MalformedItemError, RejectedEventError
 from schemas.events import Event, LogoutEvent
 from schemas.outcomes import Outcome

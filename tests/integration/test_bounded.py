@@ -17,7 +17,7 @@ import pytest
 
 from processors import stream_projector
 from processors.projection_table import ProjectionTable
-from processors.projections import CAPACITY, CustomerActivity, CustomerFacts, Image
+from processors.projections.merge import CAPACITY, CustomerActivity, CustomerFacts, Image
 from schemas.items import CLOSING, Session, write_item
 from schemas.keys import Key
 from schemas.times import to_epoch_seconds
@@ -249,7 +249,7 @@ def test_customers_with_many_sessions_are_read_in_pages_and_no_more_of_them_than
 def test_a_projection_of_600_sessions_stays_small_and_heals_on_the_engine(
     backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("processors.clock.utc_now", lambda: NOW)
+    monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: NOW)
     backend.sessions.apply([login(f"s{number:04}", expires_at=at(60 + number // 10)) for number in range(600)])
     records = backend.stream_records()
     sizes = []

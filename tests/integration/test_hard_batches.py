@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from processors import runtime, sqs_consumer, stream_projector
+from processors import sqs_consumer, stream_projector
+from processors.runtime import wiring
 from schemas.outcomes import Outcome
 from tests.conftest import Backend, login, logout, sqs_record
 
@@ -35,7 +36,7 @@ def operation_of(request: Any) -> str:
 @contextmanager
 def before_sending(intervene: Callable[[Any], None]) -> Iterator[None]:
     """Let a function see every DynamoDB request of the handlers; what it raises comes in place of the answer."""
-    events = runtime.client("dynamodb").meta.events
+    events = wiring.client("dynamodb").meta.events
 
     def hook(request: Any, **_: Any) -> None:
         intervene(request)
@@ -51,7 +52,7 @@ def before_sending(intervene: Callable[[Any], None]) -> Iterator[None]:
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries at once: botocore's, and the write loop's."""
     monkeypatch.setattr("botocore.endpoint.time.sleep", lambda seconds: None)
-    monkeypatch.setattr("processors.item_store.random.uniform", lambda low, high: 0.0)
+    monkeypatch.setattr("processors.aws.item_store.random.uniform", lambda low, high: 0.0)
 
 
 def test_a_batch_of_what_is_known_already_is_read_once_and_not_written(backend: Backend) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ops.template.translation import translate
-from processors import eventbridge_consumer, runtime, sqs_consumer, stream_projector
+from processors import eventbridge_consumer, sqs_consumer, stream_projector
+from processors.runtime import wiring
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
 
 Grant = tuple[str, str]
@@ -85,7 +86,7 @@ def calls(backend: Backend) -> Iterator[Calls]:
         backend.rejected_queue: "RejectedEventsQueue",
     }
     calls = Calls(logical_ids)
-    hooks = [(runtime.client(service).meta.events, f"before-parameter-build.{service}") for service in SERVICES]
+    hooks = [(wiring.client(service).meta.events, f"before-parameter-build.{service}") for service in SERVICES]
     for events, name in hooks:
         events.register(name, calls.record)
     yield calls

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from processors import eventbridge_consumer, sqs_consumer
-from schemas.envelopes import read_events
+from providers.envelopes import read_events
+from providers.readings import Ignored, Refused
 from schemas.events import to_json
-from schemas.readings import Ignored, Refused
 from tests.conftest import Backend, login, logout, sqs_record
 from tests.provider_samples import ProviderSample, provider_samples
 

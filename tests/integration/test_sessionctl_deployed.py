@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.sessionctl.app import app
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from tests.conftest import Backend, login
 
 STACK = ("--stack-name", "prod")

@@ -7,7 +7,8 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
-from processors import runtime, sqs_consumer
+from processors import sqs_consumer
+from processors.runtime import wiring
 from tests.conftest import Backend, at, login, logout, sqs_record
 
 TOKEN = "tok-3f1c9a77-secret"
@@ -115,7 +116,7 @@ def test_near_the_deadline_the_rest_is_reported_as_retries(backend: Backend) -> 
     ids=["throttled", "unreachable"],
 )
 def test_a_failing_table_makes_retries_and_no_exception(backend: Backend, operation: str, failure: Exception) -> None:
-    client = runtime.client("dynamodb")
+    client = wiring.client("dynamodb")
     backend.sessions.create_session(login("known"))
 
     def fail(**_: Any) -> None:

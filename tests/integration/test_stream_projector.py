@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from processors import sqs_consumer, stream_projector
-from processors.projections import CustomerActivity
+from processors.projections.merge import CustomerActivity
 from tests.conftest import NOW, Backend, at, login, logout, logout_all, sqs_record
 
 pytestmark = pytest.mark.usefixtures("clock_of_the_tests")

@@ -5,8 +5,8 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from processors.policies import LIMIT, REVOKED
-from processors.projections import activity_at
+from processors.policies.ending import LIMIT, REVOKED
+from processors.projections.merge import activity_at
 from schemas.items import Session, read_item
 from schemas.keys import customer_partition
 from schemas.projection_items import Projection, read_projection

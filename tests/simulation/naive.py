@@ -14,20 +14,14 @@ from unittest import mock
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors import (
-    batches,
-    cascade,
-    item_store,
-    policies,
-    projection_table,
-    projections,
-    session_table,
-    sessions,
-    stream_projector,
-)
-from processors.commands import Command, end_as_logged_out
-from processors.message_queue import MessageQueue
-from processors.projections import CustomerActivity, CustomerFacts, Merged, add_record
+from processors import projection_table, session_table, stream_projector
+from processors.aws import item_store
+from processors.aws.message_queue import MessageQueue
+from processors.policies import cascade, ending
+from processors.policies.commands import Command, end_as_logged_out
+from processors.projections import merge as projection_merge
+from processors.projections.merge import CustomerActivity, CustomerFacts, Merged, add_record
+from processors.register import batches, sessions
 from schemas.items import ACTIVE, Session
 from schemas.keys import session_key
 from schemas.projection_items import NEVER, Entry, Projection
@@ -75,7 +69,7 @@ def _add(projection: Projection | None, facts: CustomerFacts, *, customer_id: st
     before = projection or Projection(customer_id=customer_id)
     counters = Counter({int(name): entry.started_at for name, entry in before.sessions.items() if name.isdigit()})
     counters.update(facts.deltas if isinstance(facts, _Change) else {})
-    last_login_time, session_id = projections._last_login(before, facts, [])
+    last_login_time, session_id = projection_merge._last_login(before, facts, [])
     seconds = to_epoch_seconds(now)
     merged = replace(
         before,
@@ -83,7 +77,7 @@ def _add(projection: Projection | None, facts: CustomerFacts, *, customer_id: st
         session_count=sum(count for at, count in counters.items() if at > seconds),
         last_login_time=last_login_time,
         last_login_session_id=session_id,
-        revocation=projections._revocation(before, facts.revocations),
+        revocation=projection_merge._revocation(before, facts.revocations),
     )
     return Merged(merged, merged != before, {})
 
@@ -195,7 +189,7 @@ def _tell_to_end(table: Any, children: list[Any]) -> None:
     except (ClientError, BotoCoreError, item_store.ThroughputError):
         return
     bodies = [end_as_logged_out(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)]
-    commands = MessageQueue(stream_projector.runtime.client("sqs"), stage.EVENTS_URL)
+    commands = MessageQueue(stream_projector.wiring.client("sqs"), stage.EVENTS_URL)
     commands.send([body for body in bodies if body is not None])
 
 
@@ -236,8 +230,7 @@ def _tell_once(merge: Callable[..., Merged]) -> Callable[..., Merged]:
 def _evict_newest(sessions: Mapping[str, Entry], limit: int, now: int) -> dict[str, Entry]:
     live = sorted((entry.started_at, name) for name, entry in sessions.items() if entry.is_live(now))
     return {
-        name: sessions[name]._replace(end_reason=policies.LIMIT, ended_at=started_at)
-        for started_at, name in live[limit:]
+        name: sessions[name]._replace(end_reason=ending.LIMIT, ended_at=started_at) for started_at, name in live[limit:]
     }
 
 
@@ -263,16 +256,16 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     "unconditional-put": lambda: [
         mock.patch.object(item_store.ItemStore, "converge", _put_logins(item_store.ItemStore.converge))
     ],
-    "last-write-wins": lambda: [mock.patch.object(projections, "_last_login", _newest_delivery)],
+    "last-write-wins": lambda: [mock.patch.object(projection_merge, "_last_login", _newest_delivery)],
     "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
-    "images-believed": lambda: [mock.patch.object(projections, "_is_believed", return_value=True)],
+    "images-believed": lambda: [mock.patch.object(projection_merge, "_is_believed", return_value=True)],
     "commands-forgotten": lambda: [
         mock.patch.object(cascade, "end_as_logged_out", return_value=None),
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
     ],
     "cascade-downwards": lambda: [mock.patch.object(cascade, "_upwards", _without_parents(cascade._upwards))],
     "told-once": lambda: [mock.patch.object(projection_table, "merge", _tell_once(projection_table.merge))],
-    "evict-newest": lambda: [mock.patch.object(policies, "_evict", _evict_newest)],
+    "evict-newest": lambda: [mock.patch.object(ending, "_evict", _evict_newest)],
     "revoke-present": lambda: [mock.patch.object(projection_table, "merge", _revoke_present(projection_table.merge))],
 }
 """By name: makes the patches."""

@@ -15,7 +15,7 @@ from tests.simulation.scheduler import Scheduler
 
 READ_TIMEOUT_SECONDS = 4.0
 SDK_ATTEMPTS = 3
-"""Both as `processors.runtime` configures its clients."""
+"""Both as `processors.runtime.wiring` configures its clients."""
 
 HANG_SECONDS = 100.0
 """Longer than any function's timeout."""

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from processors.policies import LIMIT
+from processors.policies.ending import LIMIT
 from schemas.items import CLOSING, Session, read_item
 from schemas.keys import session_key as item_key_of
 from schemas.projection_items import Projection

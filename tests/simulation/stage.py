@@ -9,7 +9,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from processors import clock, item_store, runtime, telemetry
+from processors.aws import item_store
+from processors.runtime import clock, telemetry, wiring
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -53,15 +54,15 @@ def playing(simulation: "Simulation") -> Iterator[None]:
     }
     with ExitStack() as stack:
         for patch in (
-            mock.patch.object(runtime, "client", clients.__getitem__),
-            mock.patch.object(runtime, "CONCURRENCY", 1),  # a thread would run beside the scheduler
-            mock.patch.object(runtime, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
+            mock.patch.object(wiring, "client", clients.__getitem__),
+            mock.patch.object(wiring, "CONCURRENCY", 1),  # a thread would run beside the scheduler
+            mock.patch.object(wiring, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
             mock.patch.object(clock, "utc_now", utc_now),
             mock.patch.object(item_store, "random", simulation.source),
             mock.patch.object(item_store.ItemStore.__init__, "__kwdefaults__", store_defaults),
             mock.patch.dict(os.environ, environment),
             # Logs and metrics go nowhere: to format them would be most of a run's time.
-            mock.patch.object(runtime, "configure_logging", return_value=None),
+            mock.patch.object(wiring, "configure_logging", return_value=None),
             mock.patch.object(telemetry, "EphemeralMetrics", _NoMetrics),
         ):
             stack.enter_context(patch)

@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from processors.conditional_writes import Write, condition, statement
+from processors.aws.conditional_writes import Write, condition, statement
 from schemas.keys import Key
 from tests.conftest import create_tables, read_stream
 from tests.simulation.dynamodb_client import DynamoDbClient

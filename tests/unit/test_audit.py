@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from ops.audit import Audit, Recount, audit, compare, recount
-from processors.projections import CustomerActivity
+from processors.projections.merge import CustomerActivity
 from schemas.items import CLOSING, Session, write_item
 from schemas.projection_items import Entry, Projection, write_projection
 from schemas.times import to_epoch_seconds

@@ -10,7 +10,7 @@ from ops.demo.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_d
 from ops.demo.malformed import BREAKAGES
 from ops.demo.provider_shapes import PROVIDERS
 from ops.publishing import Channel
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
 

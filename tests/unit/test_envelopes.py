@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent
 from tests.eventbridge import read_eventbridge_event

@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from ops.benchmark.sizes import item_size, read_units, write_units
-from processors.projections import CustomerFacts, Image, merge
-from processors.sessions import Lifetimes, fold_facts
+from processors.projections.merge import CustomerFacts, Image, merge
+from processors.register.sessions import Lifetimes, fold_facts
 from schemas.items import Session, write_item
 from schemas.projection_items import write_projection
 from tests.conftest import NOW, login, logout

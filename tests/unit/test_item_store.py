@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from processors.item_store import ItemStore
+from processors.aws.item_store import ItemStore
 from processors.session_table import SessionTable
 from schemas.keys import Key
 from schemas.outcomes import Outcome
@@ -179,7 +179,7 @@ def test_each_further_round_may_wait_longer_and_after_the_last_the_key_is_missin
     client: Any = RecordingClient()
     client.refused = {"suuid#000": ["ThrottlingError"] * 1_000}
     waits: list[float] = []
-    monkeypatch.setattr("processors.item_store.random.uniform", lambda low, high: high)
+    monkeypatch.setattr("processors.aws.item_store.random.uniform", lambda low, high: high)
 
     settled = ItemStore(client, "sessions", rounds=6, sleep=waits.append).converge(KEYS[:2], new_items)
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
-from schemas.envelopes import read_body
+from ops.schema_export.export import DIRECTORY, main, session_event_schema
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import EVENT_MODELS
-from schemas.export import DIRECTORY, main, session_event_schema
 
 SAMPLES = Path(__file__).parents[1] / "events"
 FORMATS = FormatChecker(formats=[])
@@ -45,7 +45,7 @@ def is_accepted_by_parser(event: object) -> bool:
 
 
 def test_the_file_is_in_step_with_the_models() -> None:
-    assert session_event_schema() == SCHEMA, "python -m schemas.export"
+    assert session_event_schema() == SCHEMA, "python -m ops.schema_export"
 
 
 def test_the_file_is_a_schema_of_draft_2020_12() -> None:
@@ -195,7 +195,7 @@ def test_the_check_fails_and_writes_nothing_where_the_file_is_out_of_date(
     assert code == 1
     assert file.read_text(encoding="utf-8") == "{}"
     assert capsys.readouterr().err.splitlines()[0] == (
-        "session-event.schema.json is out of date; write it anew: python -m schemas.export"
+        "session-event.schema.json is out of date; write it anew: python -m ops.schema_export"
     )
 
 

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("processors", "schemas", "ops")
+OURS = ("processors", "schemas", "providers", "ops")
 PURE = {
     f"processors.{name}"
     for name in (
-        "sessions",
-        "projections",
-        "policies",
-        "batches",
-        "masking",
-        "rejections",
-        "commands",
-        "conditional_writes",
+        "aws.conditional_writes",
+        "intake.masking",
+        "intake.rejections",
+        "policies.commands",
+        "policies.ending",
+        "projections.merge",
+        "register.batches",
+        "register.sessions",
     )
 }
-TABLES = {"processors.session_table", "processors.projection_table", "processors.item_store"}
+TABLES = {"processors.session_table", "processors.projection_table", "processors.aws.item_store"}
 IMPURE = {"boto3", "botocore", "logging", "os", "time", "random", "secrets", "uuid", "threading", "socket"}
 CLOCKS = {"now", "utcnow", "today"}
 
@@ -36,6 +36,7 @@ def modules(package: str) -> dict[str, ast.Module]:
 
 PROCESSORS = modules("processors")
 SCHEMAS = modules("schemas")
+PROVIDERS = modules("providers")
 HANDLERS = {
     name
     for name, tree in PROCESSORS.items()
@@ -61,7 +62,7 @@ def ours(tree: ast.Module) -> set[str]:
 
 
 def is_schema(name: str) -> bool:
-    return name.startswith("schemas.")
+    return name.split(".", maxsplit=1)[0] in ("schemas", "providers")
 
 
 def test_the_layers_exist() -> None:
@@ -71,7 +72,12 @@ def test_the_layers_exist() -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_schemas_import_nothing_of_ours_but_schemas(name: str) -> None:
-    assert {found for found in ours(SCHEMAS[name]) if not is_schema(found)} == set()
+    assert {found for found in ours(SCHEMAS[name]) if not found.startswith("schemas.")} == set()
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_providers_import_only_schemas(name: str) -> None:
+    assert {found.split(".")[0] for found in ours(PROVIDERS[name])} <= {"schemas", "providers"}
 
 
 @pytest.mark.parametrize("name", PROCESSORS)
@@ -84,9 +90,9 @@ def test_the_core_imports_only_core_and_schemas(name: str) -> None:
     assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= PURE
 
 
-@pytest.mark.parametrize("name", sorted(PURE | set(SCHEMAS)))
+@pytest.mark.parametrize("name", sorted(PURE | set(SCHEMAS) | set(PROVIDERS)))
 def test_the_core_has_no_clock_environment_network_log_or_chance(name: str) -> None:
-    tree = (PROCESSORS | SCHEMAS)[name]
+    tree = (PROCESSORS | SCHEMAS | PROVIDERS)[name]
 
     clocks = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr in CLOCKS}
 
@@ -96,7 +102,7 @@ def test_the_core_has_no_clock_environment_network_log_or_chance(name: str) -> N
 
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_tables_import_no_layer_above(name: str) -> None:
-    allowed = PURE | TABLES | {"processors.clock", "processors.parallel"}
+    allowed = PURE | TABLES | {"processors.runtime.clock", "processors.aws.parallel"}
 
     assert {found for found in ours(PROCESSORS[name]) if not is_schema(found)} <= allowed
 

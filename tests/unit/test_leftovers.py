@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from ops.demo.token_search import places_with_tokens
 from ops.leftovers import read_dead_letters, read_rejections
-from processors.rejections import rejection
+from processors.intake.rejections import rejection
 from schemas.errors import RejectedEventError
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.masking import MASK, mask_secrets
+from processors.intake.masking import MASK, mask_secrets
 
 TOKEN = "Zq7Xw9-Kp3Vt5_Ym"
 PIECES = [TOKEN[start : start + 5] for start in range(len(TOKEN) - 4)]

@@ -8,8 +8,8 @@ import pytest
 from jsonschema import Draft4Validator
 from openapi_spec_validator import validate
 
+from ops.schema_export.export import DIRECTORY, documents
 from schemas.events import DETAIL_TYPES, EVENT_MODELS
-from schemas.export import DIRECTORY, documents
 
 SAMPLES = Path(__file__).parents[1] / "events"
 FILES = {name: document for name, document in documents().items() if name.endswith(".openapi.json")}

@@ -50,7 +50,7 @@ def test_what_is_packed_of_ours_is_what_the_handlers_import(tmp_path: Path) -> N
     copy_sources(tmp_path)
 
     handlers = "processors.sqs_consumer, processors.eventbridge_consumer, processors.stream_projector"
-    later = "schemas.provider_mappings, schemas.tokens"  # at the first event that is not canonical
+    later = "providers.provider_mappings, providers.tokens"  # at the first event that is not canonical
     names = f"n for n in sys.modules if n.partition('.')[0] in {SOURCES}"
     code = f"import sys, {handlers}, {later}; print(*({names}), sep='\\n')"
     imported = run_python(code, folder=tmp_path)
@@ -65,13 +65,13 @@ def test_the_mapping_files_are_packed_and_nothing_but_them_and_modules(tmp_path:
 
     others = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".py"}
 
-    assert others == {path.relative_to(CHECKOUT) for path in (CHECKOUT / "schemas").glob("providers/*.toml")}
+    assert others == {path.relative_to(CHECKOUT) for path in (CHECKOUT / "providers").glob("mappings/*.toml")}
 
 
 def test_a_start_without_events_of_identity_systems_imports_nothing_of_their_mappings(tmp_path: Path) -> None:
     copy_sources(tmp_path)
 
-    modules = ("schemas.provider_mappings", "schemas.tokens", "tomllib")
+    modules = ("providers.provider_mappings", "providers.tokens", "tomllib")
     code = f"import sys, processors.sqs_consumer; print(*(name in sys.modules for name in {modules}))"
 
     assert run_python(code, folder=tmp_path) == "False False False"

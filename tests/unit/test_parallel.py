@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from processors.parallel import run_all
+from processors.aws.parallel import run_all
 
 
 def test_answers_come_in_the_order_of_the_jobs() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.policies import tell
+from processors.policies.ending import tell
 from schemas.items import Revocation
 from schemas.projection_items import Entry
 from tests.conftest import at

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.projections import CustomerFacts, Image, activity_at, doubted, merge
-from processors.sessions import Lifetimes, fold_facts
+from processors.projections.merge import CustomerFacts, Image, activity_at, doubted, merge
+from processors.register.sessions import Lifetimes, fold_facts
 from schemas.items import Session
 from schemas.projection_items import Projection, read_projection, write_projection
 from tests.conftest import NOW, at, login, logout

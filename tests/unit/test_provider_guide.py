@@ -4,11 +4,11 @@ import json
 import re
 from pathlib import Path
 
-from schemas.envelopes import Providers, read_body
+from providers.envelopes import Providers, read_body
+from providers.mapping_files import FieldPaths, parse_mapping
+from providers.mapping_functions import MappingFunctions
+from providers.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 from schemas.events import LoginEvent
-from schemas.mapping_files import FieldPaths, parse_mapping
-from schemas.mapping_functions import MappingFunctions
-from schemas.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.envelopes import Providers, read_body, read_events
+from providers.envelopes import Providers, read_body, read_events
+from providers.mapping_files import Expression, MappingError, parse_mapping
+from providers.provider_mappings import DIRECTORY, ProviderMapping, ProviderMappings, bundled_mappings, load_mappings
+from providers.readings import Ignored, Refused
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent, to_json
-from schemas.mapping_files import Expression, MappingError, parse_mapping
-from schemas.provider_mappings import DIRECTORY, ProviderMapping, ProviderMappings, bundled_mappings, load_mappings
-from schemas.readings import Ignored, Refused
 from tests.provider_samples import ProviderSample, provider_samples
 
 SAMPLES = provider_samples()

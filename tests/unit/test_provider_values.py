@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.provider_values import (
+from providers.values import (
     clean_ip,
     clean_text,
     derived_event_id,

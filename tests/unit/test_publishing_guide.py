@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.events import DETAIL_TYPES, parse_event
 
 ROOT = Path(__file__).parents[2]

@@ -66,7 +66,7 @@ def test_its_links_lead_somewhere(link: str) -> None:
 
 def test_it_names_every_outcome_and_setting() -> None:
     names = [f"`{outcome}`" for outcome in Outcome]
-    settings = re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "processors" / "settings.py").read_text())
+    settings = re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "processors" / "runtime" / "settings.py").read_text())
 
     missing = [name for name in names + settings if name not in README]
     assert missing == []

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from processors.masking import mask_secrets
-from processors.message_queue import MAX_MESSAGE_BYTES
-from processors.rejections import MAX_REJECTION_BYTES, rejection
+from processors.aws.message_queue import MAX_MESSAGE_BYTES
+from processors.intake.masking import mask_secrets
+from processors.intake.rejections import MAX_REJECTION_BYTES, rejection
 from schemas.errors import RejectedEventError
 
 NOW = datetime(2026, 3, 1, 10, 20, 30, 123000, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 
 from ops.demo.samples import SAMPLES, SAMPLES_SENT_AT, SampleError, load_samples
 from ops.publishing import Channel, Message
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, parse_event
 from schemas.items import Session, read_item

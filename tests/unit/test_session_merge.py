@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.sessions import Lifetimes, fold_facts, merge_revocations
+from processors.register.sessions import Lifetimes, fold_facts, merge_revocations
 from schemas.items import Revocation, Session
 from schemas.outcomes import Outcome
 from tests.conftest import NOW, at, login, logout

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from ops.sessionctl.app import app
 
 ROOT = Path(__file__).parents[2]
-MAPPINGS = ROOT / "schemas" / "providers"
+MAPPINGS = ROOT / "providers" / "mappings"
 SAMPLES = ROOT / "tests" / "events" / "providers"
 
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from processors.projections import CAPACITY
-from processors.sessions import Lifetimes
-from processors.settings import Settings, SettingsError
+from processors.projections.merge import CAPACITY
+from processors.register.sessions import Lifetimes
+from processors.runtime.settings import Settings, SettingsError
 
 COMPLETE = {
     "SESSIONS_TABLE": "sessions",

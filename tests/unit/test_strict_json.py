@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.envelopes import read_body
+from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent
 from schemas.strict_json import MAX_BODY_BYTES, load_json

@@ -13,11 +13,11 @@ from ops.local_stack.lambda_function import load_handler
 from ops.template.deployment import load_deployment
 from ops.template.translation import TEMPLATE_PATH, translate
 from ops.validate import ALL_ON
-from processors.projections import CAPACITY
-from processors.settings import Settings
+from processors.projections.merge import CAPACITY
+from processors.runtime.settings import Settings
+from providers.mapping_files import read_mapping_file
+from providers.provider_mappings import DIRECTORY as MAPPINGS
 from schemas.items import Session, write_item
-from schemas.mapping_files import read_mapping_file
-from schemas.provider_mappings import DIRECTORY as MAPPINGS
 
 CONSUMER_VARIABLES = {
     "PROVIDER_MAPPINGS_DIRECTORY",

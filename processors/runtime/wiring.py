@@ -12,12 +12,12 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
-from processors.item_store import forever
-from processors.settings import Settings, SettingsError
-from processors.telemetry import configure_logging
+from processors.aws.item_store import forever
+from processors.runtime.settings import Settings, SettingsError
+from processors.runtime.telemetry import configure_logging
 
 if TYPE_CHECKING:
-    from schemas.envelopes import Providers
+    from providers.envelopes import Providers
 
 _RESERVE_SECONDS = 2.0
 """Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
@@ -58,7 +58,7 @@ def providers(settings: Settings) -> "Providers":
         SettingsError: A mapping file or the keys are wrong; for a file its line is named.
     """
     if not settings.provider_mappings_directory and not settings.token_jwks:
-        from schemas.envelopes import BUNDLED  # noqa: PLC0415 # start-up: the projector reads no events
+        from providers.envelopes import BUNDLED  # noqa: PLC0415 # start-up: the projector reads no events
 
         return BUNDLED
     return _providers(settings.provider_mappings_directory, settings.token_jwks)
@@ -66,10 +66,10 @@ def providers(settings: Settings) -> "Providers":
 
 @lru_cache(maxsize=4)
 def _providers(directory: str, jwks: str) -> "Providers":
-    from schemas.envelopes import Providers  # noqa: PLC0415 # start-up, as above
-    from schemas.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
-    from schemas.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
-    from schemas.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
+    from providers.envelopes import Providers  # noqa: PLC0415 # start-up, as above
+    from providers.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
+    from providers.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
+    from providers.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
 
     try:
         verifier = TokenKeys(jwks) if jwks else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from processors.sessions import Lifetimes, fold_facts, fold_logout_all
+from processors.register.sessions import Lifetimes, fold_facts, fold_logout_all
 from schemas.items import Revocation, Session
 from schemas.keys import Key
 from schemas.outcomes import Outcome

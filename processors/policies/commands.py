@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from processors.policies import REVOKED
+from processors.policies.ending import REVOKED
 from schemas.items import ACTIVE, CLOSING, Session
 from schemas.projection_items import Entry
 from schemas.times import format_rfc3339, from_epoch_milliseconds

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.item_store import error_code, forever
-from processors.parallel import run_all
+from processors.aws.item_store import error_code, forever
+from processors.aws.parallel import run_all
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -13,7 +13,7 @@ import jmespath  # type: ignore[import-untyped] # it ships no types
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped] # it ships no types
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from schemas.mapping_functions import OPTIONS, arity_of
+from providers.mapping_functions import OPTIONS, arity_of
 
 
 class MappingError(ValueError):

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.commands import Command, end_revoked, end_told
-from processors.item_store import error_code, forever
-from processors.policies import revoked_at
-from processors.projections import CustomerFacts, Merged
+from processors.aws.item_store import error_code, forever
+from processors.policies.commands import Command, end_revoked, end_told
+from processors.policies.ending import revoked_at
+from processors.projections.merge import CustomerFacts, Merged
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.conditional_writes import Item, Write, condition, statement
-from processors.parallel import run_all
+from processors.aws.conditional_writes import Item, Write, condition, statement
+from processors.aws.parallel import run_all
 from schemas.keys import Key
 
 if TYPE_CHECKING:

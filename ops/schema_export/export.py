@@ -1,6 +1,6 @@
-"""The JSON Schema of the canonical event, for publishers: `python -m schemas.export` writes it to `schemas/json/`.
+"""The JSON Schema of the canonical event: `python -m ops.schema_export` writes it to `schemas/json/`.
 
-Beside it goes what is made of it for EventBridge's schema registry, a document per detail-type (`schemas.openapi`).
+Beside it goes what is made of it for EventBridge's schema registry, a document per detail-type.
 
 What it accepts, with `format` asserted, the parser accepts; the parser is more lenient where that costs nobody anything
 (early years, long ids that are not ASCII), and stricter where a schema cannot see: clocks, and half surrogate pairs.
@@ -15,10 +15,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
+from ops.checkout import CHECKOUT
+from ops.schema_export.openapi import registry_document
 from schemas.events import CONTROLS, DETAIL_TYPES, EVENT_MODELS, ID_SCHEMA, NO_CONTROLS, TIME_SCHEMA, Event
-from schemas.openapi import registry_document
 
-DIRECTORY = Path(__file__).parent / "json"
+DIRECTORY = CHECKOUT / "schemas" / "json"
 
 _HEAD = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -111,7 +112,9 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path = DIRECTORY)
     Returns:
         Exit code: 1 where `--check` finds a file out of date, else 0.
     """
-    parser = argparse.ArgumentParser(prog="python -m schemas.export", description="Write the schemas for publishers.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ops.schema_export", description="Write the schemas for publishers."
+    )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is out of date")
     is_check = parser.parse_args(arguments).check
     stale = [
@@ -121,7 +124,7 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path = DIRECTORY)
     ]
     for file, text in stale:
         if is_check:
-            print(f"{file.name} is out of date; write it anew: python -m schemas.export", file=sys.stderr)
+            print(f"{file.name} is out of date; write it anew: python -m ops.schema_export", file=sys.stderr)
         else:
             directory.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -131,7 +134,3 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path = DIRECTORY)
 
 def _holds(file: Path, text: str) -> bool:
     return file.is_file() and file.read_text(encoding="utf-8") == text
-
-
-if __name__ == "__main__":
-    sys.exit(main())

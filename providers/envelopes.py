@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from providers.readings import Ignored, Reading, Refused
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event, parse_event
-from schemas.readings import Ignored, Reading, Refused
 from schemas.strict_json import MAX_BODY_BYTES, load_json
 from schemas.times import parse_rfc3339
 
 if TYPE_CHECKING:
-    from schemas.provider_mappings import ProviderMappings
-    from schemas.tokens import TokenVerifier
+    from providers.provider_mappings import ProviderMappings
+    from providers.tokens import TokenVerifier
 
 MAX_EVENTS = 2000
 """Most events in one message; a body of the size that is read holds fewer real ones."""
@@ -30,7 +30,7 @@ _CANONICAL_FIELDS = ("occurred_at", "customer_id", "session_id")
 
 
 def _bundled() -> "ProviderMappings":
-    from schemas.provider_mappings import bundled_mappings  # noqa: PLC0415 (start-up: canonical events need none of it)
+    from providers.provider_mappings import bundled_mappings  # noqa: PLC0415 (start-up: canonical events need none of it)
 
     return bundled_mappings()
 
@@ -153,7 +153,7 @@ def _is_object(text: str) -> bool:
 
 
 def _is_token(text: str) -> bool:
-    from schemas.tokens import is_token  # noqa: PLC0415 (start-up: canonical events need none of it)
+    from providers.tokens import is_token  # noqa: PLC0415 (start-up: canonical events need none of it)
 
     return is_token(text)
 
@@ -196,7 +196,7 @@ class _Unwrapping:
             return self.readings(load_json(text, what="line"))
         if not _is_token(text):
             raise RejectedEventError("the event must be a JSON object")
-        from schemas.tokens import read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
+        from providers.tokens import read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
 
         return self.readings(read_claims(text, self.providers.verifier))
 

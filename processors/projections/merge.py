@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from processors.policies import tell
-from processors.sessions import merge_revocations
+from processors.policies.ending import tell
+from processors.register.sessions import merge_revocations
 from schemas.items import ACTIVE, Revocation, Session
 from schemas.keys import Key
 from schemas.projection_items import NEVER, Entry, Projection

@@ -10,10 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from schemas.errors import RejectedEventError
-from schemas.events import Event, parse_event
-from schemas.mapping_files import FieldPaths, MappingError, MappingFile, Paths, Rule, read_mapping_file
-from schemas.provider_values import (
+from providers.mapping_files import FieldPaths, MappingError, MappingFile, Paths, Rule, read_mapping_file
+from providers.readings import Ignored
+from providers.values import (
     clean_ip,
     clean_text,
     derived_event_id,
@@ -22,10 +21,11 @@ from schemas.provider_values import (
     read_id,
     read_time,
 )
-from schemas.readings import Ignored
+from schemas.errors import RejectedEventError
+from schemas.events import Event, parse_event
 from schemas.times import format_rfc3339
 
-DIRECTORY = Path(__file__).parent / "providers"
+DIRECTORY = Path(__file__).parent / "mappings"
 """The mapping files that come along."""
 
 _LONGEST = {"device_id": 256, "country": 64}

@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from processors.clock import utc_now
-from processors.item_store import forever
-from processors.message_queue import MessageQueue
-from processors.rejections import rejection
+from processors.aws.item_store import forever
+from processors.aws.message_queue import MessageQueue
+from processors.intake.rejections import rejection
+from processors.register.sessions import Lifetimes
+from processors.runtime.clock import utc_now
 from processors.session_table import CHILD_OF_ANOTHER, SessionTable
-from processors.sessions import Lifetimes
+from providers.readings import Ignored, Reading, Refused
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent
 from schemas.outcomes import Outcome
-from schemas.readings import Ignored, Reading, Refused
 
 logger = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from processors.projections import CAPACITY
-from processors.sessions import Lifetimes
+from processors.projections.merge import CAPACITY
+from processors.register.sessions import Lifetimes
 
 
 class SettingsError(ValueError):

@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from hashlib import sha256
 
-from processors.masking import mask_secrets
+from processors.intake.masking import mask_secrets
 from schemas.errors import RejectedEventError
 from schemas.times import format_rfc3339
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.commands import Command, end_as_logged_out, end_with_parent
-from processors.item_store import ThroughputError, chunks, error_code, forever
+from processors.aws.item_store import ThroughputError, chunks, error_code, forever
+from processors.policies.commands import Command, end_as_logged_out, end_with_parent
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 from schemas.items import CLOSING, Session

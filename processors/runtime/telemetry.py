@@ -11,7 +11,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
-    from schemas.readings import Ignored
+    from providers.readings import Ignored
 
 NAMESPACE = "SessionEvents"
 

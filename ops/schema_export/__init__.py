@@ -1,0 +1,1 @@
+"""Exports the JSON Schemas and registry documents for publishers."""

@@ -1,0 +1,1 @@
+"""Adapters to DynamoDB and SQS: the write loop, conditional writes, sending."""

@@ -1,0 +1,1 @@
+"""From messages to outcomes: what both consumers do."""

@@ -1,0 +1,1 @@
+"""Which sessions end because of others, and the commands that end them."""

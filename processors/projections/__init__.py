@@ -1,0 +1,1 @@
+"""The projections' pure core: stream records merged into a customer's state."""

@@ -1,0 +1,1 @@
+"""The register's pure core: events folded into session items."""

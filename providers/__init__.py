@@ -1,0 +1,1 @@
+"""Translation of identity systems: from what they send to canonical events."""
