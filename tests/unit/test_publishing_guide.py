@@ -28,9 +28,13 @@ EVENTS = [
 ]
 
 
+def blocks(kind: str) -> list[str]:
+    return re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+
+
 def block(kind: str) -> str:
-    [found] = re.findall(rf"^```{kind}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
-    return str(found)
+    [found] = blocks(kind)
+    return found
 
 
 @pytest.fixture
@@ -127,7 +131,9 @@ def test_its_sample_events_are_accepted() -> None:
 
     put = [parse_event(json.loads(entry["Detail"]), envelope={"detail-type": entry["DetailType"]}) for entry in entries]
 
-    assert read_body(block("json event"), sent_at=None) is not None
+    read = [read_body(sample, sent_at=None) for sample in blocks("json event")]
+    assert len(read) == 4
+    assert None not in read
     assert None not in put
 
 

@@ -13,7 +13,8 @@ from schemas.outcomes import Outcome
 from tests.conftest import Backend
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 
 
 def blocks(kind: str) -> list[str]:
@@ -59,14 +60,34 @@ def test_its_code_runs(backend: Backend, capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.splitlines() == ["0 None True", f"session-a1 192.0.2.10 {expiry}"]
 
 
-@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_its_links_lead_somewhere(link: str) -> None:
-    assert (ROOT / link).exists()
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+
+    links = re.findall(r"\]\((?!http)([^)#]+)", text) + re.findall(r'src="(?!http)([^"]+)"', text)
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-def test_it_names_every_outcome_and_setting() -> None:
+def test_it_is_read_in_five_minutes() -> None:
+    assert len(README.splitlines()) <= 150
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+
+    assert [page.name for page in ROOT.glob("docs/*.md") if page.name != "README.md" and page.name not in index] == []
+
+
+def test_the_glossary_fits_on_a_screen() -> None:
+    [glossary] = re.findall(r"## Glossary\n(.*)", (ROOT / "docs" / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+
+    assert len(glossary.strip().splitlines()) <= 15
+
+
+def test_the_documentation_names_every_outcome_and_setting() -> None:
+    documentation = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     names = [f"`{outcome}`" for outcome in Outcome]
     settings = re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "processors" / "runtime" / "settings.py").read_text())
 
-    missing = [name for name in names + settings if name not in README]
-    assert missing == []
+    assert [name for name in names + settings if name not in documentation] == []
