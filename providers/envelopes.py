@@ -9,9 +9,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from providers.readings import Ignored, Reading, Refused
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event, parse_event
 from schemas.strict_json import MAX_BODY_BYTES, load_json
@@ -27,6 +26,36 @@ MAX_EVENTS = 2000
 _MAX_DEPTH = 8
 _LOGOUT_TOKEN_FIELD = "logout_token="  # noqa: S105 (the name of a form field, OIDC Back-Channel Logout 2.5)
 _CANONICAL_FIELDS = ("occurred_at", "customer_id", "session_id")
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredEvent:
+    """A valid event that is neither a login nor a logout.
+
+    Attributes:
+        provider: The identity system or family of events; empty for an event of unknown origin.
+        event_type: Its type as that system calls it; empty where it has none.
+    """
+
+    provider: str = ""
+    event_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEvent:
+    """An event that no retry can fix.
+
+    Attributes:
+        error: The reason.
+        body: The event, as JSON, where it is one of several in its message; None where it is the whole message.
+    """
+
+    error: RejectedEventError
+    body: str | None = None
+
+
+ReadEvent: TypeAlias = Event | IgnoredEvent | RejectedEvent
+"""The result of reading one event."""
 
 
 def _bundled() -> "ProviderMappings":
@@ -52,7 +81,7 @@ BUNDLED = Providers()
 """The systems that come along, and no keys."""
 
 
-def read_events(body: object, *, sent_at: datetime | None, providers: Providers = BUNDLED) -> list[Reading]:
+def read_events(body: object, *, sent_at: datetime | None, providers: Providers = BUNDLED) -> list[ReadEvent]:
     """Read what is in the body of an SQS message. Nothing is raised because of it.
 
     Args:
@@ -68,15 +97,15 @@ def read_events(body: object, *, sent_at: datetime | None, providers: Providers 
             raise RejectedEventError("the message has no body")
         content = _load(body, "body")
         if _is_canonical(content):
-            return [parse_event(content, sent_at=sent_at) or Ignored()]
+            return [parse_event(content, sent_at=sent_at) or IgnoredEvent()]
         return _of_eventbridge_or_wrapped(content, sent_at, providers)
     except RejectedEventError as error:
-        return [Refused(error)]
+        return [RejectedEvent(error)]
 
 
 def read_eventbridge_events(
     event: object, *, sent_at: datetime | None = None, providers: Providers = BUNDLED
-) -> list[Reading]:
+) -> list[ReadEvent]:
     """Read what is in an EventBridge event. Nothing is raised because of it.
 
     Args:
@@ -92,7 +121,7 @@ def read_eventbridge_events(
             raise RejectedEventError("not an EventBridge event: source, detail-type or the object detail is missing")
         return _of_eventbridge_or_wrapped(event, _time_of(event) or sent_at, providers)
     except RejectedEventError as error:
-        return [Refused(error)]
+        return [RejectedEvent(error)]
 
 
 def read_body(body: object, *, sent_at: datetime | None, providers: Providers = BUNDLED) -> Event | None:
@@ -107,20 +136,20 @@ def read_body(body: object, *, sent_at: datetime | None, providers: Providers = 
     return _only(read_events(body, sent_at=sent_at, providers=providers))
 
 
-def _of_eventbridge_or_wrapped(content: Any, sent_at: datetime | None, providers: Providers) -> list[Reading]:
+def _of_eventbridge_or_wrapped(content: Any, sent_at: datetime | None, providers: Providers) -> list[ReadEvent]:
     """Read a canonical event in an EventBridge event at once, and unwrap everything else step by step."""
     if isinstance(content, dict) and _is_eventbridge_event(content) and _is_canonical(content["detail"], content):
-        return [parse_event(content["detail"], sent_at=sent_at, envelope=content) or Ignored()]
+        return [parse_event(content["detail"], sent_at=sent_at, envelope=content) or IgnoredEvent()]
     return _Unwrapping(sent_at, providers).readings(content)
 
 
-def _only(readings: list[Reading]) -> Event | None:
+def _only(readings: list[ReadEvent]) -> Event | None:
     if len(readings) > 1:
         raise RejectedEventError(f"the message holds {len(readings):,} events, and one is wanted here")
     [reading] = readings
-    if isinstance(reading, Refused):
+    if isinstance(reading, RejectedEvent):
         raise reading.error
-    return None if isinstance(reading, Ignored) else reading
+    return None if isinstance(reading, IgnoredEvent) else reading
 
 
 def _load(text: str, what: str) -> Any:
@@ -168,7 +197,7 @@ class _Unwrapping:
     """The EventBridge event around; several events in one share its time, but cannot share its id."""
     depth: int = 0
 
-    def readings(self, content: Any) -> list[Reading]:
+    def readings(self, content: Any) -> list[ReadEvent]:
         """Read one event, or each of several.
 
         Raises:
@@ -191,7 +220,7 @@ class _Unwrapping:
         members = _members(content)
         return [self._of_one(content)] if members is None else inner._of_several(members)
 
-    def _of_text(self, text: str) -> list[Reading]:
+    def _of_text(self, text: str) -> list[ReadEvent]:
         if isinstance(text, _Line):
             return self.readings(load_json(text, what="line"))
         if not _is_token(text):
@@ -200,39 +229,39 @@ class _Unwrapping:
 
         return self.readings(read_claims(text, self.providers.verifier))
 
-    def _of_several(self, members: list[Any]) -> list[Reading]:
+    def _of_several(self, members: list[Any]) -> list[ReadEvent]:
         if len(members) > MAX_EVENTS:
             raise RejectedEventError(f"the message holds more than {MAX_EVENTS:,} events; send fewer at a time")
         if not members:
-            return [Ignored()]
+            return [IgnoredEvent()]
         inner = self
         if self.envelope is not None and len(members) > 1:
             inner = replace(self, envelope={name: value for name, value in self.envelope.items() if name != "id"})
         return [reading for number, member in enumerate(members, 1) for reading in inner._of_member(member, number)]
 
-    def _of_member(self, member: Any, number: int) -> list[Reading]:
+    def _of_member(self, member: Any, number: int) -> list[ReadEvent]:
         body = member if isinstance(member, str) else None
         try:
             readings = self.readings(member)
         except RejectedEventError as error:
             located = RejectedEventError(f"event {number} of the message: {error.reason}", event_id=error.event_id)
-            return [Refused(located, body or json.dumps(member))]
+            return [RejectedEvent(located, body or json.dumps(member))]
         return [
             replace(reading, body=body or json.dumps(member))
-            if isinstance(reading, Refused) and reading.body is None
+            if isinstance(reading, RejectedEvent) and reading.body is None
             else reading
             for reading in readings
         ]
 
-    def _of_one(self, content: Any) -> Reading:
+    def _of_one(self, content: Any) -> ReadEvent:
         if isinstance(content, dict):
             reading = self.providers.mappings().read(content, envelope=self.envelope, sent_at=self.sent_at)
             if reading is not None:
                 return reading
         return self._parsed(content)
 
-    def _parsed(self, content: Any) -> Reading:
-        return parse_event(content, sent_at=self.sent_at, envelope=self.envelope) or Ignored()
+    def _parsed(self, content: Any) -> ReadEvent:
+        return parse_event(content, sent_at=self.sent_at, envelope=self.envelope) or IgnoredEvent()
 
 
 def _is_canonical(content: Any, envelope: Mapping[str, Any] | None = None) -> bool:

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from providers.envelopes import IgnoredEvent
 from providers.mapping_files import FieldPaths, MappingError, MappingFile, Paths, Rule, read_mapping_file
-from providers.readings import Ignored
 from providers.values import (
     clean_ip,
     clean_text,
@@ -49,7 +49,9 @@ class ProviderMapping:
         """Whether an event has this system's shape, or comes from its `source` on EventBridge."""
         return any(recognition.holds(event, source) for recognition in self._file.recognise)
 
-    def canonical(self, event: dict[str, Any], envelope: Mapping[str, Any] | None = None) -> dict[str, Any] | Ignored:
+    def canonical(
+        self, event: dict[str, Any], envelope: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | IgnoredEvent:
         """Write an event as the canonical JSON object, not validated yet.
 
         Args:
@@ -64,7 +66,7 @@ class ProviderMapping:
         for rule, paths in self._rules:
             if _applies(rule, event_type, view):
                 return _Making(self.provider, event_type or "", paths, view, envelope or {}).canonical(rule)
-        return Ignored(self.provider, event_type or "")
+        return IgnoredEvent(self.provider, event_type or "")
 
     def type_of(self, event: dict[str, Any]) -> str:
         """Give an event's type as its system calls it, fit to be shown; `(unnamed)` where it has none."""
@@ -97,7 +99,7 @@ class ProviderMappings:
 
     def read(
         self, event: dict[str, Any], *, envelope: Mapping[str, Any] | None = None, sent_at: datetime | None = None
-    ) -> Event | Ignored | None:
+    ) -> Event | IgnoredEvent | None:
         """Read an event of an identity system.
 
         Args:
@@ -119,7 +121,7 @@ class ProviderMappings:
             raise RejectedEventError(f"the mappings of {names} both recognise this event; make one of them narrower")
         [mapping] = found
         fields = mapping.canonical(event, envelope)
-        if isinstance(fields, Ignored):
+        if isinstance(fields, IgnoredEvent):
             return fields
         try:
             return parse_event(fields, sent_at=sent_at)

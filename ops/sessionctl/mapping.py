@@ -14,8 +14,7 @@ from ops.sessionctl.options import AsJson
 from ops.sessionctl.screen import say, show_json
 
 if TYPE_CHECKING:
-    from providers.envelopes import Providers
-    from providers.readings import Reading
+    from providers.envelopes import Providers, ReadEvent
 
 app = typer.Typer(no_args_is_help=True, help="See what mapping files make of events of identity systems.")
 
@@ -74,19 +73,19 @@ def _load(file: Path) -> "tuple[str, Providers]":
     return mapping_file.provider, Providers(lambda: mappings)
 
 
-def _readings(text: str, providers: "Providers") -> "list[Reading]":
+def _readings(text: str, providers: "Providers") -> "list[ReadEvent]":
     from providers.envelopes import read_events
 
     return read_events(text.strip(), sent_at=None, providers=providers)
 
 
-def _document(reading: "Reading", provider: str) -> dict[str, Any]:
-    from providers.readings import Ignored, Refused
+def _document(reading: "ReadEvent", provider: str) -> dict[str, Any]:
+    from providers.envelopes import IgnoredEvent, RejectedEvent
     from schemas.events import to_json
 
-    if isinstance(reading, Refused):
+    if isinstance(reading, RejectedEvent):
         return {"outcome": "rejected", "reason": reading.error.reason}
-    if isinstance(reading, Ignored):
+    if isinstance(reading, IgnoredEvent):
         return {"outcome": "ignored", "provider": reading.provider, "type": reading.event_type}
     return {"outcome": "read", "provider": reading.source, "event": to_json(reading)}
 

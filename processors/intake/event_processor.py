@@ -12,7 +12,7 @@ from processors.intake.rejections import rejection
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
 from processors.session_table import CHILD_OF_ANOTHER, SessionTable
-from providers.readings import Ignored, Reading, Refused
+from providers.envelopes import IgnoredEvent, ReadEvent, RejectedEvent
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent
 from schemas.outcomes import Outcome
@@ -35,7 +35,7 @@ class Message:
 
     message_id: str
     body: Callable[[], str]
-    read: Callable[[], Sequence[Reading]]
+    read: Callable[[], Sequence[ReadEvent]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Taken:
 
     outcomes: list[Outcome] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
-    ignored: Counter[Ignored] = field(default_factory=Counter)
+    ignored: Counter[IgnoredEvent] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -58,7 +58,7 @@ class _Part:
     """An event of a message, and what becomes of it."""
 
     message: int
-    reading: Reading
+    reading: ReadEvent
     outcome: Outcome = Outcome.IGNORED
 
 
@@ -102,7 +102,7 @@ class Intake:
 
     def _take(self, messages: Sequence[Message], taken: Taken, time_left: Callable[[], float]) -> None:
         parts = [_Part(number, reading) for number, message in enumerate(messages) for reading in message.read()]
-        refused = [(part, part.reading) for part in parts if isinstance(part.reading, Refused)]
+        refused = [(part, part.reading) for part in parts if isinstance(part.reading, RejectedEvent)]
         applied = self._apply(parts, taken, time_left)
         refused += applied
         retried = {part.message for part in parts if part.outcome is Outcome.RETRY}
@@ -114,22 +114,25 @@ class Intake:
 
     def _apply(
         self, parts: Sequence[_Part], taken: Taken, time_left: Callable[[], float]
-    ) -> list[tuple[_Part, Refused]]:
+    ) -> list[tuple[_Part, RejectedEvent]]:
         """Apply what are events, and answer those that the register refused."""
-        events = [(part, part.reading) for part in parts if not isinstance(part.reading, Ignored | Refused)]
+        events = [(part, part.reading) for part in parts if not isinstance(part.reading, IgnoredEvent | RejectedEvent)]
         outcomes = self.sessions.apply([event for _, event in events], time_left=time_left)
         refused = []
         for (part, event), outcome in zip(events, outcomes, strict=True):
             part.outcome = outcome
             if outcome is Outcome.REJECTED:
                 error = RejectedEventError(CHILD_OF_ANOTHER, event_id=event.event_id)
-                refused.append((part, Refused(error)))
+                refused.append((part, RejectedEvent(error)))
             elif outcome is Outcome.APPLIED and isinstance(event, LoginEvent) and self.lifetimes.clips(event):
                 taken.counts["expiry_clipped"] = taken.counts.get("expiry_clipped", 0) + 1
         return refused
 
     def _set_aside(
-        self, messages: Sequence[Message], refused: Sequence[tuple[_Part, Refused]], time_left: Callable[[], float]
+        self,
+        messages: Sequence[Message],
+        refused: Sequence[tuple[_Part, RejectedEvent]],
+        time_left: Callable[[], float],
     ) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
         now = self.clock()
@@ -158,7 +161,7 @@ class Intake:
     def _count(self, parts: Sequence[_Part], taken: Taken) -> None:
         for part in parts:
             taken.counts[part.outcome] += 1
-            if isinstance(part.reading, Ignored) and part.reading.provider:
+            if isinstance(part.reading, IgnoredEvent) and part.reading.provider:
                 taken.ignored[part.reading] += 1
 
 

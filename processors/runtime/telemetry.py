@@ -11,7 +11,7 @@ from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 if TYPE_CHECKING:
-    from providers.readings import Ignored
+    from providers.envelopes import IgnoredEvent
 
 NAMESPACE = "SessionEvents"
 
@@ -42,7 +42,7 @@ def emit_counts(function: str, counts: Mapping[str, int]) -> None:
         metrics.flush_metrics()
 
 
-def emit_ignored(function: str, ignored: "Mapping[Ignored, int]") -> None:
+def emit_ignored(function: str, ignored: "Mapping[IgnoredEvent, int]") -> None:
     """Count the ignored events of identity systems by system and type, in the metric `ignored_by_provider`.
 
     The system is a dimension; the type is a property of the line, to be counted with CloudWatch Logs Insights, because

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from processors import eventbridge_consumer, sqs_consumer
-from providers.envelopes import read_events
-from providers.readings import Ignored, Refused
+from providers.envelopes import IgnoredEvent, RejectedEvent, read_events
 from schemas.events import to_json
 from tests.conftest import Backend, login, logout, sqs_record
 from tests.provider_samples import ProviderSample, provider_samples
@@ -56,9 +55,9 @@ def as_expected(sample: ProviderSample) -> list[dict[str, Any]]:
     """What the sample's message is read as, in the form of the file beside it."""
     found: list[dict[str, Any]] = []
     for reading, expected in zip(read_events(sample.body, sent_at=None), sample.expected, strict=True):
-        if isinstance(reading, Refused):
+        if isinstance(reading, RejectedEvent):
             found.append({"outcome": "rejected", "reason": reading.error.reason})
-        elif isinstance(reading, Ignored):
+        elif isinstance(reading, IgnoredEvent):
             found.append({"outcome": "ignored", "provider": reading.provider, "type": reading.event_type})
         else:
             event = to_json(reading)

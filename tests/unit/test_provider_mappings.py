@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.envelopes import Providers, read_body, read_events
+from providers.envelopes import IgnoredEvent, Providers, RejectedEvent, read_body, read_events
 from providers.mapping_files import Expression, MappingError, parse_mapping
 from providers.provider_mappings import DIRECTORY, ProviderMapping, ProviderMappings, bundled_mappings, load_mappings
-from providers.readings import Ignored, Refused
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent, to_json
 from tests.provider_samples import ProviderSample, provider_samples
@@ -141,7 +140,7 @@ def test_the_outcome_of_a_type_is_decided_before_anything_is_missed() -> None:
         json.dumps({"kind": "in", "result": "failed", "who": None}), sent_at=None, providers=EXAMPLE
     )
 
-    assert reading == Ignored("example", "in")
+    assert reading == IgnoredEvent("example", "in")
 
 
 @pytest.mark.parametrize("kind", ["In", "in ", "refresh", "", None, 5, {}, ["in"], True])
@@ -255,9 +254,9 @@ def test_whatever_is_wrong_in_an_event_every_reading_is_an_event_or_ignored_or_r
 
     assert readings
     for reading in readings:
-        if isinstance(reading, Refused):
+        if isinstance(reading, RejectedEvent):
             assert reading.error.reason.isprintable()
-        elif not isinstance(reading, Ignored):
+        elif not isinstance(reading, IgnoredEvent):
             assert "HIDDEN_DUE_TO_SECURITY_REASONS" not in json.dumps(to_json(reading))
 
 
