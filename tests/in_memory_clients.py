@@ -1,205 +1,77 @@
-"""The few calls of boto3 that the handlers make, in memory: for tests with more records than an engine can take.
+"""boto3's clients in memory, for tests with more records than an engine can take. Requests are counted with their size.
 
-Nothing fails here of itself, but what DynamoDB refuses is refused: a value that is no attribute value, a number out of
-range, an empty name, a key or an item that is too large. Requests are counted with their size.
+The tables are the double's (`ops.dynamodb_double`): nothing fails here of itself, but what DynamoDB refuses is refused.
 """
 
 import json
-import re
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
+from ops.dynamodb_double.client import Client
+from ops.dynamodb_double.conduct import Meter
+from ops.dynamodb_double.service import Service
+from ops.dynamodb_double.sizes import item_size as item_bytes
+from ops.dynamodb_double.tables import Item, Table
 from tests.conftest import NOW
 
-Item = dict[str, dict[str, Any]]
-
-MAX_ITEM_BYTES = 400 * 1024
-PAGE_BYTES = 1024 * 1024
-"""DynamoDB ends a page of a Query here."""
+__all__ = ["InMemoryDynamoDb", "InMemorySqs", "Request", "item_bytes", "use_in_memory_clients"]
 
 
-class ConditionalCheckFailedException(ClientError):  # noqa: N818 # boto3's name
-    """The condition of a PutItem does not hold."""
-
-
-def _error(operation: str, code: str, message: str = "", kind: type[ClientError] = ClientError) -> ClientError:
-    return kind({"Error": {"Code": code, "Message": message}}, operation)
-
-
-def item_bytes(item: Item) -> int:
-    """Size of an item. Source: DynamoDB Developer Guide, "DynamoDB item sizes and formats"."""
-    return sum(len(name.encode()) + value_bytes(value) for name, value in item.items())
-
-
-def value_bytes(value: dict[str, Any]) -> int:
-    """Size of an attribute value.
-
-    Raises:
-        ValueError: DynamoDB takes no such value.
-    """
-    if not isinstance(value, dict) or len(value) != 1:
-        raise ValueError("not one type")
-    [(kind, content)] = value.items()
-    if kind == "S" and isinstance(content, str):
-        return len(content.encode())
-    if kind == "N" and isinstance(content, str):
-        return _number_bytes(content)
-    if kind in ("BOOL", "NULL") and isinstance(content, bool):
-        return 1
-    if kind == "L" and isinstance(content, list):
-        return 3 + sum(1 + value_bytes(element) for element in content)
-    if kind == "M" and isinstance(content, dict) and "" not in content:
-        return 3 + sum(1 + len(name.encode()) + value_bytes(element) for name, element in content.items())
-    raise ValueError(f"not an attribute value of type {kind}")
-
-
-def _number_bytes(text: str) -> int:
-    if not re.fullmatch(r"-?\d+(\.\d+)?", text, re.ASCII):
-        raise ValueError("not a number")
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    digits = text.lstrip("-").replace(".", "").strip("0")
-    if len(digits) > 38 or (number and number.adjusted() > 125):
-        raise ValueError("a number out of range")
-    return (len(digits) + 1) // 2 + 1 + (number < 0)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """One request: what was asked, of which table, and the bytes of the items sent and received."""
 
     operation: str
     table: str
-    sent: int
-    received: int
+    sent: int = 0
+    received: int = 0
 
 
-@dataclass
-class InMemoryDynamoDb:
-    """Tables that appear when they are first named. Of expressions it knows those the tables use.
+class _Ledger(Meter):
+    """Keeps every request."""
 
-    Args:
-        requests: Every request so far.
-        tables: Items by primary key, by table name.
-    """
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
 
-    requests: list[Request] = field(default_factory=list)
-    tables: dict[str, dict[tuple[str, str], Item]] = field(default_factory=dict)
-    exceptions = SimpleNamespace(ConditionalCheckFailedException=ConditionalCheckFailedException)
+    def begin(self, operation: str, table_name: str) -> None:
+        self.requests.append(Request(operation, table_name))
+
+    def read(self, items: Sequence[Item], *, consistent: bool) -> None:
+        self.requests[-1].received += sum(map(item_bytes, items))
+
+    def wrote(self, table: Table, before: Item | None, after: Item | None) -> None:
+        self.requests[-1].sent += item_bytes(after or {})
+
+
+class InMemoryDynamoDb(Client):
+    """Tables that appear when they are first named; one called projections has no sort key."""
+
+    def __init__(self) -> None:
+        self._ledger = _Ledger()
+        self._tables: dict[str, Table] = {}
+        super().__init__(Service(self.table, clock=time.time, meter=self._ledger))
+
+    @property
+    def requests(self) -> list[Request]:
+        """Every request so far."""
+        return self._ledger.requests
+
+    def table(self, name: str) -> Table:
+        keys = ("PK",) if "projections" in name else ("PK", "SK")
+        return self._tables.setdefault(name, Table(name, key_names=keys))
 
     def items(self, table_name: str) -> list[Item]:
-        return list(self.tables.get(table_name, {}).values())
+        return list(self.table(table_name).items.values())
 
-    def get_item(self, *, TableName: str, Key: Item, **_: Any) -> dict[str, Any]:  # noqa: N803 # boto3's names
-        item = self._table(TableName).get(_key(Key))
-        self._count("GetItem", TableName, received=[item] if item else [])
-        return {} if item is None else {"Item": item}
-
-    def batch_get_item(self, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
-        [(name, request)] = RequestItems.items()
-        keys = [_key(key) for key in request["Keys"]]
-        if not 0 < len(keys) <= 100 or len(set(keys)) < len(keys):
-            raise _error("BatchGetItem", "ValidationException", "1 to 100 keys, each once")
-        found = [item for key in keys if (item := self._table(name).get(key)) is not None]
-        self._count("BatchGetItem", name, received=found)
-        return {"Responses": {name: found}, "UnprocessedKeys": {}}
-
-    def put_item(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        Item: Item,  # noqa: N803
-        ConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: Item | None = None,  # noqa: N803
-    ) -> dict[str, Any]:
-        try:
-            size = item_bytes(Item)
-        except (ValueError, UnicodeEncodeError) as error:
-            raise _error("PutItem", "ValidationException", str(error)) from None
-        if size > MAX_ITEM_BYTES:
-            raise _error("PutItem", "ValidationException", "the item is too large")
-        key = _key(Item)
-        stored = self._table(TableName).get(key)
-        self._count("PutItem", TableName, sent=[Item])
-        if not _holds(ConditionExpression, ExpressionAttributeValues or {}, stored):
-            raise _error("PutItem", "ConditionalCheckFailedException", kind=ConditionalCheckFailedException)
-        self._table(TableName)[key] = Item
-        return {}
-
-    def get_paginator(self, operation: str) -> SimpleNamespace:
-        assert operation == "query", operation
-        return SimpleNamespace(paginate=self._pages)
-
-    def _pages(
-        self,
-        *,
-        TableName: str,  # noqa: N803
-        KeyConditionExpression: str,  # noqa: N803
-        ExpressionAttributeValues: Item,  # noqa: N803
-        IndexName: str | None = None,  # noqa: N803
-        **_: Any,
-    ) -> Iterator[dict[str, Any]]:
-        sort_name = "SK" if IndexName is None else "PK"
-        items = [
-            item
-            for item in self._table(TableName).values()
-            if _matches(KeyConditionExpression, ExpressionAttributeValues, item)
-        ]
-        page: list[Item] = []
-        size = 0
-        for item in sorted(items, key=lambda item: item[sort_name]["S"]):
-            page.append(item)
-            size += item_bytes(item)
-            if size >= PAGE_BYTES:
-                self._count("Query", TableName, received=page)
-                yield {"Items": page}
-                page, size = [], 0
-        self._count("Query", TableName, received=page)
-        yield {"Items": page}
-
-    def _table(self, name: str) -> dict[tuple[str, str], Item]:
-        return self.tables.setdefault(name, {})
-
-    def _count(self, operation: str, table: str, *, sent: list[Item] = [], received: list[Item] = []) -> None:  # noqa: B006 # never changed
-        self.requests.append(Request(operation, table, sum(map(item_bytes, sent)), sum(map(item_bytes, received))))
-
-
-def _key(attributes: Item) -> tuple[str, str]:
-    texts = [attributes[name]["S"] for name in ("PK", "SK") if name in attributes]
-    for text, longest in zip(texts, (2048, 1024), strict=False):
-        if not isinstance(text, str) or not 0 < len(text.encode()) <= longest:
-            raise _error("any operation", "ValidationException", "a key attribute of a wrong type or size")
-    return texts[0], texts[1] if len(texts) > 1 else ""
-
-
-def _holds(condition: str, values: Item, stored: Item | None) -> bool:
-    if condition == "attribute_not_exists(PK)":
-        return stored is None
-    if condition == "attribute_exists(PK) AND attribute_not_exists(version)":
-        return stored is not None and "version" not in stored
-    assert condition == "version = :version", condition
-    return stored is not None and stored.get("version") == values[":version"]
-
-
-def _matches(condition: str, values: Item, item: Item) -> bool:
-    for term in condition.split(" AND "):
-        if match := re.fullmatch(r"(PK|SK) = (:\w+)", term):
-            holds = item[match[1]] == values[match[2]]
-        else:
-            match = re.fullmatch(r"begins_with\((PK|SK), (:\w+)\)", term)
-            assert match, f"the key condition {term!r} is not known here"
-            holds = item[match[1]]["S"].startswith(values[match[2]]["S"])
-        if not holds:
-            return False
-    return True
+    def replace_all(self, table_name: str, items: Iterable[Item]) -> None:
+        """Make these the items of a table, uncounted."""
+        self._tables.pop(table_name, None)
+        self.table(table_name).load(items)
 
 
 @dataclass
@@ -208,10 +80,11 @@ class InMemorySqs:
 
     bodies: dict[str, list[str]] = field(default_factory=dict)
 
-    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[dict[str, str]]) -> dict[str, Any]:  # noqa: N803 # boto3's names
         sizes = [len(entry["MessageBody"].encode()) for entry in Entries]
         if not 0 < len(Entries) <= 10 or sum(sizes) > 262_144:
-            raise _error("SendMessageBatch", "AWS.SimpleQueueService.BatchRequestTooLong")
+            code = "AWS.SimpleQueueService.BatchRequestTooLong"
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "SendMessageBatch")
         self.bodies.setdefault(QueueUrl, []).extend(entry["MessageBody"] for entry in Entries)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
 

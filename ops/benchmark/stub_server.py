@@ -14,7 +14,8 @@ import time
 from typing import Any
 from zlib import crc32
 
-from ops.benchmark.stub_store import StubError, StubStore
+from ops.benchmark.stub_store import StubStore
+from ops.dynamodb_double.errors import NotSimulatedError, ServiceError
 
 
 class _Handler(socketserver.StreamRequestHandler):
@@ -45,8 +46,11 @@ class _Handler(socketserver.StreamRequestHandler):
     def _answer(self, operation: str, request: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         try:
             return 200, self.server.store.call(operation, request)
-        except StubError as error:
-            return 400, {"__type": f"com.amazonaws.dynamodb.v20120810#{error.code}", **error.fields}
+        except NotSimulatedError as error:
+            return 400, {"__type": "com.amazonaws.dynamodb.v20120810#UnknownOperationException", "message": str(error)}
+        except ServiceError as error:
+            name = f"com.amazonaws.dynamodb.v20120810#{error.code}"
+            return 400, {"__type": name, "message": error.message, **error.fields}
 
     def _reply(self, status: int, body: bytes) -> None:
         head = (

@@ -135,12 +135,10 @@ def test_the_ends_of_100_000_sessions_cost_a_batch_no_more_than_those_of_a_thous
 
 def test_sessions_in_doubt_are_read_again_a_hundred_a_request(projector: Projector) -> None:
     """After an end was merged, older live images are not believed: what a replay of the whole stream costs."""
-    items = projector.dynamodb.tables.setdefault("sessions", {})
     projector.project([record(session("ended", at(60), ended=True), 10**9)])
     for first in range(0, 30_000, BATCH):
         values = [session(f"s{number:06}", at(60 + number % 600)) for number in range(first, first + BATCH)]
-        items.clear()
-        items.update({value.key: write_item(value) | {"version": {"N": "1"}} for value in values})
+        projector.dynamodb.replace_all("sessions", [write_item(value) | {"version": {"N": "1"}} for value in values])
         projector.project([record(value, first + number) for number, value in enumerate(values)])
 
     replayed = [cost(requests) for requests in projector.costs[1:]]

@@ -5,6 +5,7 @@ from collections import defaultdict
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from ops.dynamodb_double.tables import Item, ItemKey
 from processors.policies.ending import LIMIT, REVOKED
 from processors.projections.merge import activity_at
 from schemas.items import Session, read_item
@@ -13,7 +14,6 @@ from schemas.projection_items import Projection, read_projection
 from tests.simulation.facts import TOKEN, Fact
 from tests.simulation.oracle import Oracle, SessionKey, session_key
 from tests.simulation.policy_claims import PolicyClaims
-from tests.simulation.tables import Item, ItemKey
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation

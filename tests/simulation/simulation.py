@@ -9,6 +9,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from ops.dynamodb_double.stream import Stream, StreamShard
+from ops.dynamodb_double.tables import Item, Table
 from ops.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
 from ops.event_sources.invocation import FunctionError
 from ops.event_sources.sqs import SqsMapping, SqsPoller
@@ -16,7 +18,7 @@ from ops.event_sources.stream_batches import DiscardedBatch, RetryPolicy
 from ops.event_sources.streams import StreamMapping, StreamPoller
 from schemas.items import ACTIVE, CLOSING
 from tests.simulation.claims import Claims
-from tests.simulation.dynamodb_client import DynamoDbClient
+from tests.simulation.dynamodb_client import FaultyConduct, make_client
 from tests.simulation.facts import START, TOKEN, Fact, Generator, Route, Sending
 from tests.simulation.faults import Fault, Faults, draw_faults
 from tests.simulation.functions import FATAL_BODY, Functions
@@ -25,7 +27,6 @@ from tests.simulation.queues import Queue, SqsClient, StoredMessage
 from tests.simulation.scheduler import Scheduler, Task
 from tests.simulation.stage import EVENTS_URL, REJECTED_URL, playing
 from tests.simulation.stream_view import StreamView
-from tests.simulation.tables import Item, Stream, StreamShard, Table
 
 MAX_CLOCK_AHEAD_MS = 300_000
 MAX_STEPS = 60_000
@@ -125,11 +126,10 @@ class Simulation:
         self.stream.on_record = self._record_written
         self.sessions = Table("sessions", stream=self.stream, index_lag=self._index_lag)
         self.sessions.on_change = self._session_changed
-        self.projections = Table("projections", has_sort_key=False)
+        self.projections = Table("projections", key_names=("PK",))
         self.projections.on_change = self._projection_changed
-        self.dynamodb = DynamoDbClient(
-            [self.sessions, self.projections], self.network, self.source, self.faults, self._clock
-        )
+        conduct = FaultyConduct(self.network, self.source, self.faults)
+        self.dynamodb = make_client([self.sessions, self.projections], conduct, self._clock)
         self._ttl_style = self.source.choice(("at once", "late", "mid-batch", "never"))
         if self._ttl_style in ("at once", "mid-batch"):
             self.network.before_step = self._delete_expired
@@ -302,13 +302,16 @@ class Simulation:
 
     def _begin(self) -> None:
         for fact, is_over in self.history.old_items:
-            self.sessions.put(_old_item(fact, is_over), lambda item: True, self.scheduler.now)
+            self._put(_old_item(fact, is_over))
         if Fault.POISON in self.faults:
-            self.sessions.put(_broken_item(), lambda item: True, self.scheduler.now)
+            self._put(_broken_item())
         for sending in self.history.sendings:
             self.scheduler.at(sending.at, self._send, sending)
         for at, body in self.history.poison:
             self.scheduler.at(at, self._send_poison, body)
+
+    def _put(self, item: Item) -> None:
+        self.sessions.store(self.sessions.key_of(item), item, self.scheduler.now)
 
     def _have_faults(self) -> None:
         last = max(sending.at for sending in self.history.sendings)

@@ -4,8 +4,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ops.dynamodb_double.stream import Stream, StreamShard
 from ops.event_sources.streams import Shard, StartingPosition
-from tests.simulation.tables import Stream, StreamShard
 
 
 class StreamView:

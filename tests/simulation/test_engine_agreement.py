@@ -10,14 +10,13 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
+from ops.dynamodb_double.client import Client
+from ops.dynamodb_double.service import Service
+from ops.dynamodb_double.stream import Stream
+from ops.dynamodb_double.tables import Table
 from processors.aws.conditional_writes import Write, condition, statement
 from schemas.keys import Key
 from tests.conftest import create_tables, read_stream
-from tests.simulation.dynamodb_client import DynamoDbClient
-from tests.simulation.faults import Faults
-from tests.simulation.network import Network
-from tests.simulation.scheduler import Scheduler
-from tests.simulation.tables import Stream, Table
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +26,7 @@ KEYS = [("p1", "a"), ("p1", "b"), ("p2", "a"), ("child#p3", "a"), ("p10", "b")]
 class Both:
     """The same table, simulated and real."""
 
-    def __init__(self, endpoint: str, source: Random) -> None:
+    def __init__(self, endpoint: str) -> None:
         self.name = f"agreement-{uuid4().hex}"
         settings: dict[str, Any] = {
             "region_name": "eu-west-1",
@@ -38,13 +37,10 @@ class Both:
         self.real = boto3.client("dynamodb", **settings)
         self.streams = boto3.client("dynamodbstreams", **settings)
         create_tables(self.real, self.name, f"{self.name}-projections")
-        faults = Faults(source, [])
-        faults.is_quiet = True
-        scheduler = Scheduler(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
         self.stream = Stream(1, lambda: 0.0)
-        table = Table(self.name, stream=self.stream)
-        network = Network(scheduler, source, faults)
-        self.simulated = DynamoDbClient([table], network, source, faults, lambda: scheduler.now)
+        self.table = Table(self.name, stream=self.stream)
+        moment = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
+        self.simulated = Client(Service({self.name: self.table}.__getitem__, clock=lambda: moment))
 
     def ask(self, operation: str, **request: Any) -> tuple[Any, Any]:
         """Make a request of both, and give what matters in their answers: the real one's last."""
@@ -77,13 +73,25 @@ def _answer(client: Any, operation: str, request: dict[str, Any]) -> Any:
         return error.response["Error"]["Code"]
     if operation == "batch_get_item":
         [items] = response["Responses"].values() or [[]]
-        return sorted(items, key=lambda item: (item["PK"]["S"], item["SK"]["S"])), response["UnprocessedKeys"]
+        return _by_key(items), response["UnprocessedKeys"]
+    items = response.get("Items", [])
+    while "NextToken" in response:
+        response = client.execute_statement(**request, NextToken=response["NextToken"])
+        items += response["Items"]
+    return response.get("Item"), _by_key(items), _codes(response)
+
+
+def _by_key(items: list[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: (item["PK"]["S"], item["SK"]["S"]))
+
+
+def _codes(response: Any) -> list[Any]:
     return [answer.get("Error", {}).get("Code") for answer in response.get("Responses", [])]
 
 
 @pytest.fixture
 def both(dynamodb_local: str, request: pytest.FixtureRequest) -> Iterator[Both]:
-    made = Both(dynamodb_local, Random(1))
+    made = Both(dynamodb_local)
     yield made
     made.drop()
 
@@ -108,7 +116,9 @@ def _write(source: Random, key: tuple[str, str], believed: dict[str, Any] | None
 
 
 def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, dict[str, Any]]:
-    kind = source.choice(("statements", "statements", "put", "put", "delete", "get", "query", "index"))
+    kind = source.choice(("statements", "statements", "put", "put", *_KINDS))
+    if kind in _MORE:
+        return _MORE[kind](source, name)
     if kind == "statements":
         keys = source.sample(KEYS, source.randint(1, 4))
         writes = [_write(source, key, believed.get(key)) for key in keys]
@@ -117,8 +127,6 @@ def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, 
     if kind == "put":
         write = _write(source, key, believed.get(key))
         return "put_item", {"TableName": name, "Item": write.versioned, **condition(write)}
-    if kind == "delete":
-        return "delete_item", {"TableName": name, "Key": {"PK": {"S": key[0]}, "SK": {"S": key[1]}}}
     if kind == "get":
         keys = source.sample(KEYS, source.randint(1, len(KEYS)))
         wanted = [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in keys]
@@ -145,6 +153,89 @@ def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, 
     }
 
 
+def _key(key: tuple[str, str]) -> dict[str, Any]:
+    return {"PK": {"S": key[0]}, "SK": {"S": key[1]}}
+
+
+def _update(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    """Attributes set, removed and added to, under a condition that often does not hold."""
+    number = {"N": str(source.randint(0, 3))}
+    expression, values = source.choice(
+        (
+            ("SET country = :a, #s = :b REMOVE session_state", {":a": {"S": "x"}, ":b": {"S": "y"}}),
+            ("REMOVE country, #s", {}),
+            ("SET version = if_not_exists(version, :a), #s = :b", {":a": number, ":b": {"S": "z"}}),
+            ("ADD version :a SET #s = :b", {":a": number, ":b": {"S": "z"}}),
+            ("SET version = version + :a REMOVE #s", {":a": number}),
+            ("SET ttl = :a REMOVE #s", {":a": number}),  # a reserved word
+        )
+    )
+    condition, more = source.choice(
+        (
+            ("attribute_exists(PK)", {}),
+            ("attribute_exists(PK) AND attribute_not_exists(version)", {}),
+            ("version = :v OR (attribute_not_exists(PK) AND NOT attribute_exists(#s))", {":v": number}),
+            ("version < :v", {":v": number}),
+            ("country <> :v", {":v": {"S": "x"}}),
+            ("begins_with(country, :v)", {":v": {"S": "x"}}),
+        )
+    )
+    request: dict[str, Any] = {
+        "TableName": name,
+        "Key": _key(source.choice(KEYS)),
+        "UpdateExpression": expression,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {"#s": "source"},
+    }
+    return "update_item", request | ({"ExpressionAttributeValues": values | more} if values | more else {})
+
+
+def _conditional_delete(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    return "delete_item", {
+        "TableName": name,
+        "Key": _key(source.choice(KEYS)),
+        "ConditionExpression": "version = :v",
+        "ExpressionAttributeValues": {":v": {"N": str(source.randint(1, 3))}},
+    }
+
+
+def _delete(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    return "delete_item", {"TableName": name, "Key": _key(source.choice(KEYS))}
+
+
+def _get(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    return "get_item", {"TableName": name, "Key": _key(source.choice(KEYS)), "ConsistentRead": True}
+
+
+def _select(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    """Partitions of the table or of the index, whole or in part."""
+    values = sorted({key[0] for key in source.sample(KEYS, source.randint(1, 4))})
+    text = f'SELECT * FROM "{name}" WHERE "PK" IN [{", ".join("?" * len(values))}]'  # noqa: S608 # a name of this test's
+    last = source.choice(("", ' AND begins_with("SK", ?)', ' AND "SK" = ?'))
+    is_consistent = source.random() < 0.7
+    if not is_consistent:
+        values = sorted({key[1] for key in source.sample(KEYS, source.randint(1, 4))})
+        places = ", ".join("?" * len(values))
+        text = f'SELECT "PK", "SK" FROM "{name}"."GSI1_inverse" WHERE "SK" IN [{places}]'  # noqa: S608
+        last = source.choice(("", ' AND begins_with("PK", ?)'))
+    more = [source.choice(("a", "b") if is_consistent else ("p1", "child#"))] if last else []
+    return "execute_statement", {
+        "Statement": text + last,
+        "Parameters": [{"S": value} for value in values + more],
+        "ConsistentRead": is_consistent,
+    }
+
+
+_MORE = {
+    "delete": _delete,
+    "update": _update,
+    "conditional-delete": _conditional_delete,
+    "get-one": _get,
+    "select": _select,
+}
+_KINDS = ("get", "query", "index", *_MORE)
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_random_requests_get_the_same_answers_and_leave_the_same_stream(both: Both, seed: int) -> None:
     source = Random(seed)
@@ -155,7 +246,7 @@ def test_random_requests_get_the_same_answers_and_leave_the_same_stream(both: Bo
         simulated, real = both.ask(operation, **request)
         assert simulated == real, f"request {number}: {operation} {request}"
         for key in KEYS:
-            believed[key] = source.choice((believed.get(key), both.simulated._tables[both.name].items.get(key)))
+            believed[key] = source.choice((believed.get(key), both.table.items.get(key)))
 
     simulated_changes, real_changes = both.changes()
     assert simulated_changes == real_changes

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from ops.benchmark.sizes import item_size, read_units, write_units
+from ops.dynamodb_double.sizes import item_size, read_units, write_units
 from processors.projections.merge import CustomerFacts, Image, merge
 from processors.register.sessions import Lifetimes, fold_facts
 from schemas.items import Session, write_item
