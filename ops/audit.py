@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from processors.projection_table import ProjectionTable
-from processors.projections.merge import CustomerActivity
+from processors.projections.activity import CustomerActivity
 from schemas.errors import MalformedItemError
 from schemas.items import Attributes, Session, read_item
 from schemas.keys import CUSTOMER_PREFIX, decode_id

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ops.audit import Audit
 from ops.leftovers import DeadLetter, Rejection
-from processors.projections.merge import CustomerActivity
+from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session
 from schemas.outcomes import Outcome
 

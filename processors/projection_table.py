@@ -1,29 +1,37 @@
 """The projections table: per customer the last login and the live sessions."""
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from processors.aws.conditional_writes import Item
-from processors.aws.item_store import ItemStore, ThroughputError, error_code, forever
-from processors.projections.merge import CAPACITY, CustomerActivity, CustomerFacts, Merged, activity_at, doubted, merge
+from processors.aws.errors import ReadError, raising_read_errors
+from processors.aws.item_store import ItemStore, forever
+from processors.policies.commands import logouts_for_ending
+from processors.projections.activity import CustomerActivity, activity_at
+from processors.projections.facts import CustomerFacts
+from processors.projections.merge import Merged, merge
+from processors.projections.rebuild import rebuild
+from processors.projections.register_reads import ReadBack, needs_register, read_for_batch, read_for_rebuild
+from processors.projections.state import CAPACITY, Rules
 from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError
-from schemas.items import Session
 from schemas.keys import Key
 from schemas.projection_items import Projection, projection_key, read_projection, write_projection
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from processors.register.reader import RegisterReader
+    from processors.session_table import SessionTable
+
 logger = logging.getLogger(__name__)
 
-ReadSessions = Callable[[Collection[Key]], Mapping[Key, Session]]
-"""Reads session items by key, strongly consistent."""
+
+class NotWrittenError(Exception):
+    """A projection could not be written: races were lost, or the table was throttled, again and again."""
 
 
 class ProjectionTable:
@@ -32,9 +40,10 @@ class ProjectionTable:
     Args:
         client: A boto3 DynamoDB client.
         table_name: The table, with partition key PK and no sort key.
+        sessions: The sessions table, which projections are made from; only reading an activity does without.
         batch_statements: Write 25 items a request (BatchExecuteStatement). The handler sets it from
             `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
-        clock: Gives the time of a write and of "now" in reads, aware UTC.
+        clock: Returns the time of a write and of "now" in reads, aware UTC.
         capacity: Most sessions in one item.
         limit: Most sessions of a customer that may be live at a time; 0: no limit.
         concurrency: Most requests under way at a time.
@@ -45,6 +54,7 @@ class ProjectionTable:
         client: "DynamoDBClient",
         table_name: str,
         *,
+        sessions: "SessionTable | None" = None,
         batch_statements: bool = False,
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
@@ -53,83 +63,165 @@ class ProjectionTable:
     ) -> None:
         self._client = client
         self._table_name = table_name
+        self._sessions = sessions
         self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
         self._clock = clock
-        self._capacity = capacity
-        self._limit = limit
+        self._rules = Rules(capacity=capacity, limit=limit)
 
     def get_customer_activity(self, customer_id: str, *, now: datetime | None = None) -> CustomerActivity:
-        """Answer for a customer at `now` (aware UTC; None for the clock); strongly consistent.
+        """Return a customer's activity at `now` (aware UTC; None for the clock); strongly consistent.
 
         Zero and None for an unknown customer.
 
         Raises:
-            ClientError: The service refused.
-            BotoCoreError: It could not be reached.
+            ReadError: The table could not be read.
             MalformedItemError: The item breaks the schema.
         """
-        response = self._client.get_item(
-            TableName=self._table_name, Key={"PK": {"S": projection_key(customer_id).pk}}, ConsistentRead=True
-        )
+        with raising_read_errors():
+            response = self._client.get_item(
+                TableName=self._table_name, Key={"PK": {"S": projection_key(customer_id).pk}}, ConsistentRead=True
+            )
         projection = read_projection(response["Item"]) if "Item" in response else None
         return activity_at(projection, customer_id, now or self._clock())
 
     def apply(
-        self,
-        facts: Mapping[str, CustomerFacts],
-        read_sessions: ReadSessions,
-        *,
-        time_left: Callable[[], float] = forever,
+        self, facts: Mapping[str, CustomerFacts], *, time_left: Callable[[], float] = forever
     ) -> dict[str, Merged]:
-        """Merge what a batch says of each customer; at most one write per customer.
+        """Merge what a batch says about each customer; at most one write per customer.
+
+        A customer without projection gets one from the register, so that one deleted by hand heals itself.
 
         Args:
             facts: By customer id.
-            read_sessions: Reads session items, strongly consistent. It is asked after the projection was read, and
-                again after each lost race: only so is its answer newer than every end that the projection knows.
             time_left: Seconds until the caller must have answered; nothing is begun once it is zero.
 
         Returns:
-            What it came to for each customer; one that is missing was not processed, and the cause is logged.
+            The result for each customer; one that is missing was not processed, and the cause is logged.
         """
         customers = {projection_key(customer_id): customer_id for customer_id in facts}
-        settled = self._store.converge(
-            customers, partial(self._decide, customers, facts, read_sessions), time_left=time_left
-        )
+        settled = self._store.converge(customers, partial(self._decide, customers, facts), time_left=time_left)
         return {customers[key]: merged for key, merged in settled.items()}
 
-    def _decide(
+    def rebuild(
         self,
-        customers: Mapping[Key, str],
-        facts: Mapping[str, CustomerFacts],
-        read_sessions: ReadSessions,
-        stored: Mapping[Key, Item | None],
+        customer_id: str,
+        *,
+        now: datetime | None = None,
+        send: Callable[[Sequence[str]], object] | None = None,
+    ) -> CustomerActivity:
+        """Make a customer's projection anew from the register, while the system runs.
+
+        It corrects a count that is too high as well as one that is too low. Repeating it is harmless.
+
+        Args:
+            customer_id: The customer.
+            now: The time of the activity returned, aware UTC; None for the clock. The state is always made by the
+                clock.
+            send: Called after the write with the logouts (canonical events, as JSON) of the sessions that a policy
+                ends. Without it no further session is marked as ending.
+
+        Returns:
+            The customer's activity, as written.
+
+        Raises:
+            TypeError: The table was made without `sessions`.
+            ReadError: A table could not be read.
+            MalformedItemError: A session item breaks the schema, or the projection is of a later release.
+            NotWrittenError: Races were lost, or the table was throttled, again and again.
+        """
+        self._reader()
+        key = projection_key(customer_id)
+        settled = self._store.converge([key], partial(self._decide_rebuild, customer_id, send is not None))
+        if key not in settled:
+            raise NotWrittenError(customer_id)
+        merged = settled[key]
+        if send is not None and merged.ending:
+            send(logouts_for_ending(customer_id, merged.ending))
+        return activity_at(merged.projection, customer_id, now or self._clock())
+
+    def _reader(self) -> "RegisterReader":
+        if self._sessions is None:
+            raise TypeError(
+                "ProjectionTable(..., sessions=...) is needed: projections are made from the sessions table"
+            )
+        return self._sessions.reader
+
+    def _decide_rebuild(
+        self, customer_id: str, with_policies: bool, stored: Mapping[Key, Item | None]
     ) -> dict[Key, tuple[Item | None, Merged]]:
-        projections: dict[Key, Projection | None] = {}
-        for key, item in stored.items():
+        [(key, item)] = stored.items()
+        projection = None
+        if item is not None:
             try:
-                projections[key] = None if item is None else read_projection(item)
+                projection = read_projection(item)
             except MalformedItemError:
-                logger.exception("a projection item breaks the schema; delete it and rebuild")
-        in_doubt = {key: doubted(projection, facts[customers[key]]) for key, projection in projections.items()}
-        wanted = set().union(*in_doubt.values())
-        try:
-            read_again = read_sessions(wanted) if wanted else {}
-        except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
-            logger.warning("session items could not be read again", extra={"error_code": error_code(error)})
-            read_again = {}
-            projections = {key: projection for key, projection in projections.items() if not in_doubt[key]}
-        decisions: dict[Key, tuple[Item | None, Merged]] = {}
-        for key, projection in projections.items():
+                logger.exception("projection cannot be read: made anew from the register")
+        read_at = self._clock()  # after the projection was read, and before the register is
+        register = read_for_rebuild(self._reader(), customer_id, projection, read_at)
+        merged = rebuild(
+            projection,
+            register,
+            CustomerFacts(),
+            customer_id=customer_id,
+            now=read_at,
+            rules=self._rules,
+            with_policies=with_policies,
+        )
+        is_unknown = item is None and not register.sessions and register.revocation is None
+        return {key: (None if is_unknown else write_projection(merged.projection), merged)}
+
+    def _decide(
+        self, customers: Mapping[Key, str], facts: Mapping[str, CustomerFacts], stored: Mapping[Key, Item | None]
+    ) -> dict[Key, tuple[Item | None, Merged]]:
+        read_at = self._clock()  # after the projections were read, and before the register is
+        merged: dict[str, Merged] = {}
+        projections: dict[str, Projection | None] = {}
+        for key, item in stored.items():
             customer_id = customers[key]
+            try:
+                projections[customer_id] = None if item is None else read_projection(item)
+            except MalformedItemError:
+                logger.exception("projection cannot be read: run sessionctl rebuild")
+                numbers = frozenset(facts[customer_id].sequence_numbers)
+                merged[customer_id] = Merged(Projection(customer_id=customer_id), False, {}, numbers)
+        needing = {name: found for name, found in projections.items() if needs_register(found, facts[name])}
+        read = ReadBack()
+        try:
+            if needing:
+                read = read_for_batch(self._reader(), needing, facts, read_at)
+        except ReadError as error:
+            logger.warning("sessions could not be read again", extra={"error_code": error.code})
+            projections = {name: found for name, found in projections.items() if name not in needing}
+        for customer_id, projection in projections.items():
+            merged[customer_id] = self._merge(customer_id, projection, facts[customer_id], read)
+        return {
+            key: (write_projection(result.projection) if result.is_changed else None, result)
+            for key in stored
+            if (result := merged.get(customers[key])) is not None
+        }
+
+    def _merge(self, customer_id: str, projection: Projection | None, facts: CustomerFacts, read: ReadBack) -> Merged:
+        """Merge one customer's facts, but for those that depend on items nobody here can read."""
+        readable, unreadable = facts.without(read.items.unreadable)
+        now = self._clock()
+        if customer_id in read.births:
+            merged = rebuild(
+                projection,
+                read.births[customer_id],
+                readable,
+                customer_id=customer_id,
+                now=now,
+                rules=self._rules,
+            )
+        elif projection is None:  # a removal never creates a projection
+            merged = Merged(Projection(customer_id=customer_id), False, {})
+        else:
             merged = merge(
                 projection,
-                facts[customer_id],
+                readable,
                 customer_id=customer_id,
-                read_again=read_again,
-                now=self._clock(),
-                capacity=self._capacity,
-                limit=self._limit,
+                reread=read.items.sessions,
+                now=now,
+                rules=self._rules,
             )
-            decisions[key] = (write_projection(merged.projection) if merged.is_changed else None, merged)
-        return decisions
+        return merged._replace(unreadable=unreadable)

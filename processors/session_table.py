@@ -1,7 +1,7 @@
 """The sessions table: the register of who is logged in, and its eight access patterns."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.aws.conditional_writes import Item
-from processors.aws.item_store import ItemStore, chunks, error_code, forever
+from processors.aws.errors import error_code
+from processors.aws.item_store import ItemStore, forever
 from processors.aws.parallel import run_all
 from processors.register.batches import Batch, combine
+from processors.register.reader import INVERTED_INDEX, RegisterReader
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError
 from schemas.items import Attributes, Session, read_item, with_parent, write_item
 from schemas.keys import (
-    CHILD_PREFIX,
     SESSION_PREFIX,
     Key,
     child_sort_key,
@@ -39,10 +40,6 @@ Asked = TypeVar("Asked")
 
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
-
-INVERTED_INDEX = "GSI1_inverse"
-PARTITIONS_A_SELECT = 50
-"""Most partition keys of an IN. Source: DynamoDB Developer Guide, "PartiQL operators"."""
 
 
 class SessionTable:
@@ -73,8 +70,11 @@ class SessionTable:
         self._lifetimes = lifetimes or Lifetimes()
         self._clock = clock
         self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
-        self._read_children = self._select_children if batch_statements else self._query_children
         self._concurrency = concurrency
+        self.reader = RegisterReader(
+            client, table_name, store=self._store, batch_statements=batch_statements, concurrency=concurrency
+        )
+        """Batch reads, for the projector."""
 
     # --- writes
 
@@ -149,8 +149,10 @@ class SessionTable:
         return decisions
 
     def _child_meant(self, session: Session | None) -> list[Session]:
-        child = None if session is None else self.find_child(session.session_id, session.customer_id)
-        return [] if child is None else [child]
+        if session is None:
+            return []
+        children = self._children_named(session.session_id)
+        return [child for child in children if child.has_login and child.customer_id == session.customer_id][:1]
 
     def _resolve(self, logouts: Sequence[tuple[int, "LogoutEvent"]], time_left: Callable[[], float]) -> Batch:
         """Find the sessions of logouts that name no customer; one whose session is not found gets no fact."""
@@ -263,75 +265,6 @@ class SessionTable:
             ExpressionAttributeValues={":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}},
         )
         return (session for session in sessions if session.has_login and (not live_only or session.is_live(now)))
-
-    def find_child(self, session_id: str, customer_id: str | None) -> Session | None:
-        """Find a child session of a customer by its own id; eventually consistent. Its parent is not read."""
-        for child in self._children_named(session_id):
-            if child.has_login and child.customer_id == customer_id:
-                return child
-        return None
-
-    def read_sessions(self, keys: Collection[Key]) -> dict[Key, Session]:
-        """Read session items by key, strongly consistent; keys without item are left out.
-
-        Raises:
-            ClientError: The service refused.
-            BotoCoreError: It could not be reached.
-            ThroughputError: Keys were left unprocessed after several tries.
-            MalformedItemError: An item breaks the schema.
-        """
-        found = {key: read_item(item) for key, item in self._store.read(keys).items()}
-        return {key: session for key, session in found.items() if isinstance(session, Session)}
-
-    def find_children(self, session_ids: Collection[str]) -> dict[str, list[Session]]:
-        """Read the child sessions of many sessions, ended ones too; strongly consistent. No parent is attached.
-
-        Returns:
-            By their parent's id; sessions without children are left out.
-
-        Raises:
-            ClientError: The service refused.
-            BotoCoreError: It could not be reached.
-            MalformedItemError: An item breaks the schema.
-        """
-        families: dict[str, list[Session]] = {}
-        parts = chunks(sorted(session_ids), PARTITIONS_A_SELECT)
-        for found in run_all(self._read_children, parts, concurrency=self._concurrency):
-            for child in found:
-                if child.parent_session_id is not None and child.has_login:
-                    families.setdefault(child.parent_session_id, []).append(child)
-        return families
-
-    def _select_children(self, session_ids: Sequence[str]) -> list[Session]:
-        """Read many partitions in one request; a Query reads one."""
-        places = ", ".join("?" * len(session_ids))
-        request: dict[str, Any] = {
-            "Statement": f'SELECT * FROM "{self._table_name}" WHERE "PK" IN [{places}] AND begins_with("SK", ?)',  # noqa: S608 # our own table; values are parameters
-            "Parameters": [{"S": session_partition(name)} for name in session_ids] + [{"S": CHILD_PREFIX}],
-            "ConsistentRead": True,
-        }
-        children: list[Session] = []
-        while True:
-            page = self._client.execute_statement(**request)
-            children += _sessions_in(page["Items"])
-            if "NextToken" not in page:
-                return children
-            request["NextToken"] = page["NextToken"]
-
-    def _query_children(self, session_ids: Sequence[str]) -> list[Session]:
-        """Read partition by partition, for engines without PartiQL."""
-        return [
-            child
-            for session_id in session_ids
-            for child in self._query(
-                KeyConditionExpression="PK = :pk AND begins_with(SK, :prefix)",
-                ExpressionAttributeValues={
-                    ":pk": {"S": session_partition(session_id)},
-                    ":prefix": {"S": CHILD_PREFIX},
-                },
-                ConsistentRead=True,
-            )
-        ]
 
     def _partition(self, session_id: str) -> Iterator[Session]:
         """Everything in a session's partition: its items, one per customer, and its children; strongly consistent."""

@@ -81,6 +81,17 @@ class Session:
         """Whether a login made it; an item without `version` is of the original schema, where nothing else did."""
         return self.last_login_time is not None or self.version is None
 
+    def ends_after(self, ended_at: datetime, event_id: str | None) -> bool:
+        """Whether an end would move this session's: it has none, or a later one.
+
+        The law of every end: the smallest (`ended_at`, `ended_event_id`) wins, whatever order they arrive in.
+        """
+        if self.session_state == ACTIVE:
+            return True
+        if self.ended_at is None:  # ended by another writer, who did not say when
+            return False
+        return (self.ended_at, self.ended_event_id or "") > (ended_at, event_id or "")
+
     def is_live(self, now: datetime) -> bool:
         """Whether the session has a login, was not ended and has not run out; a child needs a live parent, too."""
         return (

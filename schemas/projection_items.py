@@ -1,7 +1,7 @@
 """Items of the projections table: one per customer.
 
 The stored form: `sessions` maps each live session's id to `[started_at (epoch ms), expires_at (epoch s)]`, so that
-10 to 15 sessions fit one write unit (1 KB). One that was told to end has `end_reason` and `ended_at` (epoch ms) too.
+10 to 15 sessions fit one write unit (1 KB). One that is ending has `end_reason` and `end_as_of` (epoch ms) too.
 """
 
 from collections.abc import Mapping
@@ -19,20 +19,25 @@ NEVER = 253_402_300_799
 
 
 class Entry(NamedTuple):
-    """A session, until it runs out or its end is seen. It counts as live unless it was told to end."""
+    """A session, until it runs out or its end is seen. Once marked as ending it no longer counts."""
 
     started_at: int
-    """Epoch milliseconds."""
+    """Epoch milliseconds; 0 where an item of the original schema names no start."""
     expires_at: int
     """Epoch seconds."""
     end_reason: str | None = None
-    """Why it was told to end."""
-    ended_at: int = 0
-    """As of when it was told to end, in epoch milliseconds."""
+    """The policy that ends it; None: none does."""
+    end_as_of: int | None = None
+    """The `occurred_at` of the logout that ends it, in epoch milliseconds."""
 
-    def is_live(self, now: float) -> bool:
-        """Whether it counts at a time in epoch seconds."""
-        return self.end_reason is None and now < self.expires_at
+    @property
+    def is_ending(self) -> bool:
+        """Whether a policy ends it: its logout was sent, and its own end has not been seen yet."""
+        return self.end_reason is not None
+
+    def counts(self, now_s: float) -> bool:
+        """Whether it counts as live at a time in epoch seconds."""
+        return not self.is_ending and now_s < self.expires_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +45,16 @@ class Projection:
     """What is known of a customer, and the state of the merge that keeps it exact.
 
     Args:
-        customer_id: Whose.
+        customer_id: The customer.
         last_login_time: The latest login ever seen, aware UTC.
         last_login_session_id: Its session; of two at one time the greater id.
-        sessions: Top-level sessions that were live when last written.
-        revocation: What the customer's `logout_all` events come to.
-        trusted_after: Epoch seconds of the newest ended image merged; a live image not newer is read again.
-        dropped_until: Epoch seconds until which the count is "at least"; 0: exact.
+        sessions: Top-level sessions that were live when last written, by id.
+        revocation: The customer's merged `logout_all` events.
+        end_watermark: Epoch seconds of the newest end merged; a record created at or before it (plus slack) is read
+            again. Stored as `trusted_after`. None: no end seen.
+        dropped_until: Epoch seconds until which the count is "at least"; None: exact.
         session_count: Sessions live at the time of the write.
         count_valid_until: Epoch seconds of the next expiry among them, when the count changes by itself; None: never.
-        version: Raised by every write; None: not stored yet.
     """
 
     customer_id: str
@@ -57,11 +62,10 @@ class Projection:
     last_login_session_id: str | None = None
     sessions: Mapping[str, Entry] = field(default_factory=dict)
     revocation: Revocation | None = None
-    trusted_after: int = 0
-    dropped_until: int = 0
+    end_watermark: int | None = None
+    dropped_until: int | None = None
     session_count: int = 0
     count_valid_until: int | None = None
-    version: int | None = None
 
 
 def projection_key(customer_id: str) -> Key:
@@ -92,11 +96,10 @@ def read_projection(attributes: Attributes) -> Projection:
                 other_revoked_at=_time(attributes, "other_revoked_at"),
                 other_except_session_id=_text(attributes, "other_except_session_id"),
             ),
-            trusted_after=_number(attributes, "trusted_after") or 0,
-            dropped_until=_number(attributes, "dropped_until") or 0,
+            end_watermark=_number(attributes, "trusted_after"),
+            dropped_until=_number(attributes, "dropped_until"),
             session_count=_number(attributes, "session_count") or 0,
             count_valid_until=_number(attributes, "count_valid_until"),
-            version=_number(attributes, "version"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         key = attributes.get("PK")
@@ -119,8 +122,8 @@ def write_projection(projection: Projection) -> dict[str, dict[str, Any]]:
     numbers = {
         "session_count": projection.session_count,
         "count_valid_until": projection.count_valid_until,
-        "trusted_after": projection.trusted_after or None,
-        "dropped_until": projection.dropped_until or None,
+        "trusted_after": projection.end_watermark,
+        "dropped_until": projection.dropped_until,
     }
     sessions = {session_id: {"L": _write_entry(entry)} for session_id, entry in projection.sessions.items()}
     return {
@@ -131,16 +134,17 @@ def write_projection(projection: Projection) -> dict[str, dict[str, Any]]:
 
 
 def _read_entry(values: list[Any]) -> Entry:
-    started_at, expires_at, *told = values
-    if not told:
+    started_at, expires_at, *ending = values
+    if not ending:
         return Entry(int(started_at["N"]), int(expires_at["N"]))
-    return Entry(int(started_at["N"]), int(expires_at["N"]), told[0]["S"], int(told[1]["N"]))
+    end_reason, end_as_of = ending
+    return Entry(int(started_at["N"]), int(expires_at["N"]), end_reason["S"], int(end_as_of["N"]))
 
 
 def _write_entry(entry: Entry) -> list[dict[str, str]]:
     values = [{"N": str(entry.started_at)}, {"N": str(entry.expires_at)}]
-    if entry.end_reason is not None:
-        values += [{"S": entry.end_reason}, {"N": str(entry.ended_at)}]
+    if entry.end_reason is not None and entry.end_as_of is not None:
+        values += [{"S": entry.end_reason}, {"N": str(entry.end_as_of)}]
     return values
 
 

@@ -10,6 +10,9 @@ from typing import Any
 from schemas.errors import MalformedItemError
 from schemas.items import Revocation, Session, read_item
 
+TTL_PRINCIPAL = "dynamodb.amazonaws.com"
+"""Who removes items whose TTL has passed. Source: DynamoDB Developer Guide, "DynamoDB Streams and Time to Live"."""
+
 _MOST_DIGITS = 40
 _LATEST_CREATION = 253_402_300_799
 """9999-12-31T23:59:59Z."""
@@ -23,24 +26,24 @@ class StreamRecord:
         event_name: `INSERT`, `MODIFY` or `REMOVE`.
         sequence_number: Position in the shard; kept as given, compared as an integer.
         created_at: Epoch seconds, by DynamoDB's clock; it may be rounded down to the second. Zero where unknown.
-        after: What the item holds now; None where it is gone, or of no kind known here.
-        old_image: The item before, as attribute map, or None.
+        after: The item after the change; None where it was removed, or its key is not one of ours.
+        goes_backwards: Whether the change lowered `version` or `expires_at`, as restoring an older item does.
+        removed_by_ttl: Whether DynamoDB's TTL removed the item.
+        old_image: The item before, as attribute map; None where there was none.
     """
 
     event_name: str
     sequence_number: str
     created_at: float
     after: Session | Revocation | None
+    goes_backwards: bool
+    removed_by_ttl: bool
     old_image: Mapping[str, Any] | None
 
     @property
-    def before(self) -> Session | Revocation | None:
-        """What the item held before; read on demand, as nothing on the hot path needs it.
-
-        Raises:
-            MalformedItemError: The image breaks the schema.
-        """
-        return None if self.old_image is None else read_item(self.old_image)
+    def is_removal(self) -> bool:
+        """Whether the item was removed."""
+        return self.event_name == "REMOVE"
 
 
 def sequence_number_of(record: object) -> str:
@@ -55,7 +58,7 @@ def read_record(record: object) -> StreamRecord:
     """Read one record of a Lambda event.
 
     Raises:
-        MalformedItemError: It is no stream record, or its new image breaks the schema.
+        MalformedItemError: It is not a stream record, or its new image breaks the schema.
     """
     sequence_number = sequence_number_of(record)
     try:
@@ -64,16 +67,31 @@ def read_record(record: object) -> StreamRecord:
         event_name = fields["eventName"]
         created_at = float(change.get("ApproximateCreationDateTime") or 0)
         new_image, old_image = change.get("NewImage"), change.get("OldImage")
+        identity = fields.get("userIdentity")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise MalformedItemError(f"not a DynamoDB stream record ({type(error).__name__})") from None
     if not sequence_number:
         raise MalformedItemError("a stream record without sequence number")
-    if not 0 <= created_at <= _LATEST_CREATION:  # what is not finite neither
+    if not 0 <= created_at <= _LATEST_CREATION:  # also rejects NaN and infinity
         raise MalformedItemError("a stream record with an impossible ApproximateCreationDateTime")
     return StreamRecord(
         event_name=event_name,
         sequence_number=sequence_number,
         created_at=created_at,
         after=None if new_image is None else read_item(new_image),
+        goes_backwards=any(_went_down(old_image, new_image, name) for name in ("version", "expires_at")),
+        removed_by_ttl=isinstance(identity, dict) and identity.get("principalId") == TTL_PRINCIPAL,
         old_image=old_image,
     )
+
+
+def _went_down(old_image: Any, new_image: Any, name: str) -> bool:
+    """Whether a number of the item is lower than before, or gone; what is not a number is not compared."""
+    try:
+        before = int(old_image[name]["N"])
+    except (TypeError, ValueError, KeyError, OverflowError):
+        return False
+    try:
+        return int(new_image[name]["N"]) < before
+    except (TypeError, ValueError, KeyError, OverflowError):
+        return new_image is not None

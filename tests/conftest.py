@@ -73,7 +73,11 @@ class Backend:
     @property
     def projections(self) -> ProjectionTable:
         return ProjectionTable(
-            self.dynamodb, self.projections_table, batch_statements=self.batch_statements, clock=lambda: NOW
+            self.dynamodb,
+            self.projections_table,
+            sessions=self.sessions,
+            batch_statements=self.batch_statements,
+            clock=lambda: NOW,
         )
 
     def items(self, table_name: str | None = None) -> list[dict[str, Any]]:

@@ -9,7 +9,9 @@ from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import PROJECTIONS_TABLE, Pipeline
 from ops.benchmark.textbook import PROJECTIONS_TABLE as COUNTERS_TABLE
 from ops.benchmark.workloads import START, Workload, Workloads, stream_batch
-from processors.projections.merge import CustomerFacts, Merged, add_record, merge
+from processors.projections.facts import CustomerFacts, add_record
+from processors.projections.merge import Merged, merge
+from processors.projections.state import Rules
 from schemas.items import Session, write_item
 from schemas.projection_items import Projection, write_projection
 from schemas.stream import read_record
@@ -64,7 +66,7 @@ def _projection_of(workloads: Workloads, count: int) -> Projection:
         images = [_image(login["session_id"], login["occurred_at"], login["expires_at"]) for login in logins]
         for record in stream_batch([(None, image) for image in images])["Records"]:
             add_record(facts, read_record(record))
-        merged: Merged = merge(projection, facts["hot"], customer_id="hot", read_again={}, now=START)
+        merged: Merged = merge(projection, facts["hot"], customer_id="hot", reread={}, now=START, rules=Rules())
         projection = merged.projection
     return projection or Projection(customer_id="hot")
 

@@ -71,7 +71,7 @@ def explain(error: Exception) -> str | None:
 def _explain_aws(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from processors.aws.item_store import ThroughputError
+    from processors.aws.errors import ThroughputError
     from schemas.errors import MalformedItemError
 
     match error:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from processors.aws.conditional_writes import Item, Write, condition, statement
+from processors.aws.errors import ThroughputError, error_code
 from processors.aws.parallel import run_all
 from schemas.keys import Key
 
@@ -245,10 +246,6 @@ class ItemStore:
         self._sleep(random.uniform(0, min(0.02 * 2**attempt, 0.5)))  # noqa: S311 # jitter, no secret
 
 
-class ThroughputError(Exception):
-    """DynamoDB left keys unprocessed, again and again."""
-
-
 def _key_of(attributes: Item) -> Key:
     return Key(attributes["PK"]["S"], attributes["SK"]["S"] if "SK" in attributes else "")
 
@@ -258,11 +255,6 @@ def _fate(code: str | None) -> Fate:
     if code is None:
         return Fate.WRITTEN
     return Fate.AGAIN if code in _LOST_RACES or code in _PASSING else Fate.FAILED
-
-
-def error_code(error: Exception) -> str:
-    """Name a failure of boto3 without its message, which may quote values."""
-    return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
 
 
 def _log_failure(operation: str, table_name: str, items: int, error: Exception) -> str:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.aws.item_store import error_code, forever
+from processors.aws.errors import error_code
+from processors.aws.item_store import forever
 from processors.aws.parallel import run_all
 
 if TYPE_CHECKING:

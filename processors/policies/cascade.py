@@ -1,4 +1,4 @@
-"""What the end of one session means for others: children end with their parent, whichever record comes first.
+"""End children with their parent, whichever record comes first.
 
 It needs no state. The stream shows an ended parent: its children are read. It shows a live child: its parent is read.
 Each side was written before and is read after, strongly consistent, so one of the two sees the other.
@@ -9,65 +9,70 @@ as if it were a top-level session's. There, too, whichever of the two items was 
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from processors.aws.item_store import ThroughputError, chunks, error_code, forever
-from processors.policies.commands import Command, end_as_logged_out, end_with_parent
-from processors.session_table import SessionTable
-from schemas.errors import MalformedItemError
-from schemas.items import CLOSING, Session
+from processors.aws.errors import ReadError
+from processors.aws.item_store import chunks, forever
+from processors.policies.commands import Command, logout_by_tombstone, logout_with_parent
+from processors.register.reader import RegisterReader
+from schemas.items import CLOSING, Session, with_parent
 from schemas.keys import Key, session_key
 from schemas.stream import StreamRecord
 
 logger = logging.getLogger(__name__)
 
-PARENTS_AT_A_TIME = 200
+PARENTS_A_STEP = 200
 """Ended sessions whose children are read between two looks at the clock."""
+
+LARGEST_FAMILY_A_STEP = 200
+"""Children of one parent that are read together with other families; a larger family is read page by page."""
+
+Parents = Mapping[str, Session]
+"""Ended sessions, by the sequence number of the record that shows each."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A part of a cascade, to be sent before the next part is read.
+
+    Args:
+        commands: The logouts to send.
+        failed: Sequence numbers of records to deliver again.
+    """
+
+    commands: list[Command] = field(default_factory=list)
+    failed: set[str] = field(default_factory=set)
 
 
 def cascade(
-    records: Sequence[StreamRecord], sessions: SessionTable, *, time_left: Callable[[], float] = forever
-) -> tuple[list[Command], set[str]]:
-    """Find the sessions that end because of what a batch's records show.
+    records: Sequence[StreamRecord], register: RegisterReader, *, time_left: Callable[[], float] = forever
+) -> Iterator[Step]:
+    """Find the sessions that end because of what a batch's records show, step by step.
 
     Args:
         records: A batch of the stream.
-        sessions: Read, strongly consistent but for the search of a child by its own id.
+        register: Read, strongly consistent but for the search of a child by its own id.
         time_left: Seconds until the caller must have answered; nothing is read once it is zero.
 
-    Returns:
-        The commands, and the sequence numbers of records to deliver again because a read failed, which is logged, or
-        there was no time for it.
+    Yields:
+        The commands of a step. A record fails where a read failed, which is logged, or there was no time for it. The
+        commands sent before that end their sessions, so the next delivery has less left to do.
     """
     images = {record.sequence_number: record.after for record in records if isinstance(record.after, Session)}
     children = {number: image for number, image in images.items() if _is_child(image)}
     # of several images of one session the last counts: ends only move to the earliest
     ended = {image.key: (number, image) for number, image in images.items() if _is_ended_parent(image)}
-    commands: list[Command] = []
-    failed: set[str] = set()
-    try:
+    if children:
+        yield _upwards(children, register) if time_left() > 0 else Step(failed=set(children))
+    for part in chunks(list(ended.values()), PARENTS_A_STEP):
         if time_left() > 0:
-            commands += _upwards(children, sessions)
+            yield from _downwards(dict(part), register, time_left)
         else:
-            failed.update(children)
-    except (ClientError, BotoCoreError, ThroughputError, MalformedItemError) as error:
-        logger.warning("parents could not be read", extra={"error_code": error_code(error)})
-        failed.update(children)
-    for part in chunks(list(ended.values()), PARENTS_AT_A_TIME):
-        if time_left() <= 0:
-            failed.update(number for number, _ in part)
-            continue
-        try:
-            commands += _downwards(part, sessions)
-        except (ClientError, BotoCoreError, MalformedItemError) as error:
-            logger.warning("children could not be read", extra={"error_code": error_code(error)})
-            failed.update(number for number, _ in part)
-    return commands, failed
+            yield Step(failed={number for number, _ in part})
 
 
 def _is_child(image: Session) -> bool:
-    """Ended ones count: of several ends the earliest is kept, in whatever order they come."""
+    """Whether it is a child session with a login; ended ones too: of several ends the earliest is kept."""
     return image.parent_session_id is not None and image.customer_id is not None and image.has_login
 
 
@@ -75,37 +80,95 @@ def _is_ended_parent(image: Session) -> bool:
     return image.parent_session_id is None and image.session_state == CLOSING
 
 
-def _upwards(children: Mapping[str, Session], sessions: SessionTable) -> Iterator[Command]:
-    """Read children again, their parents, and the tombstones under the children's own ids.
-
-    The images are not enough: one delivered again shows as live a child that another cause has ended since, and the
-    command would move its end.
-    """
-    if not children:
-        return
+def _upwards(children: Mapping[str, Session], register: RegisterReader) -> Step:
+    """Read children again, their parents, and the tombstones under the children's own ids."""
     keys = {number: (image.key, _parent_key(image), _own_key(image)) for number, image in children.items()}
-    found = sessions.read_sessions({key for several in keys.values() for key in several})
+    try:
+        found = register.read_items({key for several in keys.values() for key in several}).sessions
+    except ReadError as error:
+        logger.warning("parents could not be read", extra={"error_code": error.code})
+        return Step(failed=set(children))
+    step = Step()
     for number, image in children.items():
         child, parent, tombstone = (found.get(key) for key in keys[number])
-        if child is None or child.customer_id != image.customer_id:
-            continue  # gone, or another customer's by now
-        for body in (end_with_parent(child, parent), end_as_logged_out(child, tombstone)):
-            if body is not None:
-                yield Command(number, body)
+        bodies = logouts_of_child(image, child=child, parent=parent, tombstone=tombstone)
+        step.commands += [Command(number, body) for body in bodies]
+    return step
 
 
-def _downwards(ended: Sequence[tuple[str, Session]], sessions: SessionTable) -> Iterator[Command]:
-    """Read the children of ended sessions, and the children that some of them may turn out to be."""
-    families = sessions.find_children({parent.session_id for _, parent in ended})
-    for number, parent in ended:
-        children = families.get(parent.session_id, [])
-        if any(child.customer_id is None for child in children):  # of the original schema: their parent knows whose
-            children = sessions.get_child_sessions_by_session_id(parent.session_id)
-        bodies = [end_with_parent(child, parent) for child in children if child.customer_id == parent.customer_id]
-        if not parent.has_login:
-            child_meant = sessions.find_child(parent.session_id, parent.customer_id)
-            bodies.append(None if child_meant is None else end_as_logged_out(child_meant, parent))
-        yield from (Command(number, body) for body in bodies if body is not None)
+def logouts_of_child(
+    image: Session, *, child: Session | None, parent: Session | None, tombstone: Session | None
+) -> list[str]:
+    """Return the logouts of a child session that a stream record shows.
+
+    Args:
+        image: The child in the record. It is not enough: one delivered again shows as live a child that another cause
+            has ended since, and the command would move its end.
+        child: The child's item as read again.
+        parent: The parent's item.
+        tombstone: The top-level item of the child's own id.
+    """
+    if child is None or child.customer_id != image.customer_id:
+        return []  # removed, or another customer's by now
+    bodies = (logout_with_parent(child, parent), logout_by_tombstone(child, tombstone))
+    return [body for body in bodies if body is not None]
+
+
+def _downwards(parents: Parents, register: RegisterReader, time_left: Callable[[], float]) -> Iterator[Step]:
+    """Read the children of ended sessions, and the children that tombstones without a login may belong to."""
+    tombstones = {number: parent for number, parent in parents.items() if not parent.has_login}
+    try:
+        families = register.find_children(
+            {parent.session_id for parent in parents.values()}, most=LARGEST_FAMILY_A_STEP
+        )
+        step = Step(_logouts_by_tombstones(tombstones, register) if tombstones else [])
+        for number, parent in parents.items():
+            children = families.get(parent.session_id, [])
+            if children is not None:
+                step.commands += _logouts_of_family(number, parent, children, register)
+    except ReadError as error:
+        logger.warning("children could not be read", extra={"error_code": error.code})
+        yield Step(failed=set(parents))
+        return
+    yield step
+    for number, parent in parents.items():
+        if families.get(parent.session_id, []) is None:
+            yield from _page_family(number, parent, register, time_left)
+
+
+def _page_family(
+    number: str, parent: Session, register: RegisterReader, time_left: Callable[[], float]
+) -> Iterator[Step]:
+    """Read a large family page by page; those that have ended meanwhile are passed over."""
+    try:
+        for children in register.page_children(parent.session_id):
+            yield Step(_logouts_of_family(number, parent, children, register))
+            if time_left() <= 0:
+                yield Step(failed={number})
+                return
+    except ReadError as error:
+        logger.warning("children could not be read", extra={"error_code": error.code})
+        yield Step(failed={number})
+
+
+def _logouts_of_family(
+    number: str, parent: Session, children: Sequence[Session], register: RegisterReader
+) -> list[Command]:
+    if any(child.customer_id is None for child in children):  # of the original schema: their parent knows the customer
+        parents = register.find_parents(parent.session_id)
+        children = [with_parent(child, parents) for child in children]
+    bodies = (logout_with_parent(child, parent) for child in children if child.customer_id == parent.customer_id)
+    return [Command(number, body) for body in bodies if body is not None]
+
+
+def _logouts_by_tombstones(tombstones: Parents, register: RegisterReader) -> list[Command]:
+    found = register.find_children_by_id({tombstone.session_id for tombstone in tombstones.values()})
+    return [
+        Command(number, body)
+        for number, tombstone in tombstones.items()
+        for child in found.get(tombstone.session_id, ())
+        if child.customer_id == tombstone.customer_id and (body := logout_by_tombstone(child, tombstone)) is not None
+    ]
 
 
 def _parent_key(child: Session) -> Key:

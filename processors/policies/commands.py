@@ -1,7 +1,7 @@
-"""Logout commands: what the projector tells the consumer, as ordinary canonical events. Pure.
+"""Logout commands, sent by the projector to the consumer as ordinary canonical events: pure.
 
-A command's `event_id` is made of what it says, so repeats fold into one. Commands end sessions and never begin one, and
-each is sent only to a session that is live: no chain of them can go on for ever.
+A command's `event_id` is derived from its content, so repeats fold into one. Commands only end live sessions, so they
+cannot loop.
 """
 
 import json
@@ -22,33 +22,36 @@ class Command(NamedTuple):
     """A logout event to send, for a record of the stream."""
 
     sequence_number: str
-    """The record that calls for it, which fails if it cannot be sent."""
+    """The record that caused it, which fails if it cannot be sent."""
     body: str
     """A canonical event, as JSON."""
 
 
-def end_told(customer_id: str, told: Mapping[str, Entry]) -> list[str]:
-    """End the sessions that a policy told to end."""
+def logouts_for_ending(customer_id: str, ending: Mapping[str, Entry]) -> list[str]:
+    """Return the logouts of the sessions that a policy ends."""
     return [
         _logout(
             session_id=session_id,
             customer_id=customer_id,
             reason=entry.end_reason,
-            occurred_at=from_epoch_milliseconds(entry.ended_at),
+            occurred_at=from_epoch_milliseconds(entry.end_as_of),
         )
-        for session_id, entry in told.items()
+        for session_id, entry in ending.items()
+        if entry.end_as_of is not None
     ]
 
 
-def end_revoked(session: Session, moment: datetime) -> str:
-    """End a session that was revoked at a moment, aware UTC."""
-    return _logout(session_id=session.session_id, customer_id=session.customer_id, reason=REVOKED, occurred_at=moment)
+def logout_of_revoked(session: Session, revoked_at: datetime) -> str:
+    """Return the logout of a session that was revoked at a time, aware UTC."""
+    return _logout(
+        session_id=session.session_id, customer_id=session.customer_id, reason=REVOKED, occurred_at=revoked_at
+    )
 
 
-def end_with_parent(child: Session, parent: Session | None) -> str | None:
-    """End a child session because its parent was ended; None where there is nothing to do.
+def logout_with_parent(child: Session, parent: Session | None) -> str | None:
+    """Return the logout of a child session whose parent was ended; None where nothing would change.
 
-    An end that followed from the parent's moves with it, to the earliest.
+    An end that was caused by the parent's moves with it, to the earliest.
     """
     if parent is None or parent.session_state != CLOSING or parent.ended_at is None or not child.has_login:
         return None
@@ -64,22 +67,19 @@ def end_with_parent(child: Session, parent: Session | None) -> str | None:
     )
 
 
-def end_as_logged_out(child: Session, tombstone: Session | None) -> str | None:
-    """End a child session whose logout came without its parent's id, before its login was seen.
+def logout_by_tombstone(child: Session, tombstone: Session | None) -> str | None:
+    """Return the logout of a child session that arrived without its parent's id, before the child's login.
 
     Args:
         child: The child session.
-        tombstone: The top-level item of the same session id and customer: a logout that found nothing to end.
+        tombstone: The top-level item of the same session id and customer, left by a logout that found no session.
 
     Returns:
-        The tombstone's logout, addressed to the child; None where it would change nothing.
+        The tombstone's logout, addressed to the child; None where nothing would change.
     """
     if tombstone is None or tombstone.has_login or tombstone.ended_at is None or not child.has_login:
         return None
-    if child.session_state != ACTIVE and (
-        child.ended_at is None
-        or (child.ended_at, child.ended_event_id or "") <= (tombstone.ended_at, tombstone.ended_event_id or "")
-    ):
+    if not child.ends_after(tombstone.ended_at, tombstone.ended_event_id):
         return None
     return _logout(
         event_id=tombstone.ended_event_id,

@@ -1,26 +1,28 @@
-"""What customers' policies end: the commands that their merged states call for."""
+"""The logouts that the merged states of a batch's customers call for."""
 
 import logging
 from collections.abc import Callable, Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.aws.item_store import error_code, forever
-from processors.policies.commands import Command, end_revoked, end_told
+from processors.aws.errors import error_code
+from processors.aws.item_store import forever
+from processors.policies.commands import Command, logout_of_revoked, logouts_for_ending
 from processors.policies.ending import revoked_at
-from processors.projections.merge import CustomerFacts, Merged
+from processors.projections.facts import CustomerFacts
+from processors.projections.merge import Merged
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 
 logger = logging.getLogger(__name__)
 
 
-def end_told_sessions(facts: Mapping[str, CustomerFacts], merged: Mapping[str, Merged]) -> list[Command]:
-    """Command the ends that the states of a batch's customers call for, again until each is seen."""
+def end_marked_sessions(facts: Mapping[str, CustomerFacts], merged: Mapping[str, Merged]) -> list[Command]:
+    """Return the logouts of the entries that are ending, again until each end is seen."""
     return [
         Command(facts[customer_id].sequence_numbers[0], body)
         for customer_id, result in merged.items()
-        for body in end_told(customer_id, result.told)
+        for body in logouts_for_ending(customer_id, result.ending)
     ]
 
 
@@ -31,7 +33,7 @@ def end_sessions_beyond_capacity(
     *,
     time_left: Callable[[], float] = forever,
 ) -> tuple[list[Command], set[str]]:
-    """Command the ends of revoked sessions that a projection does not keep, found by paging the index.
+    """Return the logouts of revoked sessions that a projection does not keep, found by paging the index.
 
     Where time runs out, half of it is left to send what was found; the record comes again, and then pages past the
     sessions that have ended meanwhile.
@@ -45,18 +47,18 @@ def end_sessions_beyond_capacity(
     failed: set[str] = set()
     for customer_id, result in merged.items():
         customer = facts[customer_id]
-        if not customer.revocations or not result.projection.dropped_until:
+        if not customer.revocations or result.projection.dropped_until is None:
             continue
         try:
             for session in sessions.page_sessions(customer_id):
-                if time_left() < reserve:
+                if time_left() <= 0 or time_left() < reserve:
                     failed.update(customer.sequence_numbers)
                     break
                 moment = session.started_at and revoked_at(
                     session.session_id, session.started_at, result.projection.revocation
                 )
-                if moment is not None and session.session_id not in result.told:
-                    commands.append(Command(customer.sequence_numbers[0], end_revoked(session, moment)))
+                if moment is not None and session.session_id not in result.ending:
+                    commands.append(Command(customer.sequence_numbers[0], logout_of_revoked(session, moment)))
         except (ClientError, BotoCoreError, MalformedItemError) as error:
             logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
             failed.update(customer.sequence_numbers)

@@ -1,113 +1,68 @@
-"""What the stream makes of a customer's projection: pure. No counter, a merge.
+"""Pure merge of stream records into a customer's projection (state merge, not counters).
 
-The stream delivers at least once, and of different sessions in any order. What keeps the projection exact anyway: live
-images extend, ended images remove, and a live image that may be older than an end already merged is not believed: the
-session item is read again instead.
+The stream delivers at least once, and records of different sessions in any order. The projection stays exact because
+active images extend their entry, ended images remove it, and a record that may be older than an end already merged is
+suspect: its session item is read again, and what is read replaces the entry.
 """
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from processors.policies.ending import tell
+from processors.projections.facts import CustomerFacts, Image
+from processors.projections.state import (
+    Rules,
+    apply_policies,
+    bound,
+    extend,
+    later,
+    pruned_and_counted,
+    replace_with,
+)
 from processors.register.sessions import merge_revocations
-from schemas.items import ACTIVE, Revocation, Session
+from schemas.items import Revocation, Session
 from schemas.keys import Key
-from schemas.projection_items import NEVER, Entry, Projection
-from schemas.stream import StreamRecord
-from schemas.times import to_epoch_milliseconds, to_epoch_seconds
-
-CAPACITY = 256
-"""Most sessions in one projection item."""
-
-MAX_ID_BYTES = 48 * 1024
-"""Most bytes of session ids in one projection item."""
+from schemas.projection_items import Entry, Projection
+from schemas.times import to_epoch_seconds
 
 CLOCK_SLACK_SECONDS = 5
 """Above the rounding of `ApproximateCreationDateTime` and the skew between DynamoDB's partitions."""
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A session as a stream record shows it.
-
-    Args:
-        session: The item after the change.
-        created_at: Epoch seconds of the record, by DynamoDB's clock.
-    """
-
-    session: Session
-    created_at: float
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it shows a session that was not ended; it may have run out."""
-        return self.session.session_state == ACTIVE
-
-
-@dataclass(slots=True)
-class CustomerFacts:
-    """What a batch of stream records says of one customer."""
-
-    images: list[Image] = field(default_factory=list)
-    revocations: list[Revocation] = field(default_factory=list)
-    sequence_numbers: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerActivity:
-    """What analysts ask of a customer.
-
-    Args:
-        customer_id: Whose.
-        last_login_time: Aware UTC; None for a customer never seen.
-        last_login_session_id: The session of the last login, possibly a child session.
-        session_count: Live top-level sessions, right at the time asked for.
-        is_exact: False where the customer has more sessions than are kept: the count is "at least".
-        session_ids: The sessions counted, sorted by id.
-    """
-
-    customer_id: str
-    last_login_time: datetime | None
-    last_login_session_id: str | None
-    session_count: int
-    is_exact: bool
-    session_ids: list[str]
-
-
 class Merged(NamedTuple):
-    """What a merge comes to."""
+    """Result of merging a batch into one customer's projection."""
 
     projection: Projection
     """The customer's projection."""
     is_changed: bool
     """Whether it has to be written."""
-    told: Mapping[str, Entry]
-    """The sessions that are told to end: their commands are to be sent, again if need be."""
+    ending: Mapping[str, Entry]
+    """The sessions that a policy ends: their logouts are to be sent, again if need be."""
+    unreadable: frozenset[str] = frozenset()
+    """Sequence numbers of records that depend on an item that nobody here can read: to be set aside."""
 
 
-def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
-    """Add what a record says to the facts of its customer.
+def find_suspects(projection: Projection | None, facts: CustomerFacts) -> dict[Key, str]:
+    """Find the sessions whose records may be older than what is already merged.
 
-    A tombstone without login says nothing of the customer: no image of its session was ever live. Nor does a child
-    session of the original schema, which names no customer.
+    Returns:
+        Their ids by the key of their item, which has to be read again.
     """
-    value = record.after
-    if value is None or value.customer_id is None or (isinstance(value, Session) and not value.has_login):
-        return
-    customer = facts.setdefault(value.customer_id, CustomerFacts())
-    customer.sequence_numbers.append(record.sequence_number)
-    if isinstance(value, Session):
-        customer.images.append(Image(value, record.created_at))
-    else:
-        customer.revocations.append(value)
+    watermark = None if projection is None else projection.end_watermark
+    suspects = {removal.key: removal.session_id for removal in facts.removals}
+    for image in facts.images:
+        if image.is_top_level and _is_suspect(image, watermark):
+            suspects[image.session.key] = image.session.session_id
+    return suspects
 
 
-def doubted(projection: Projection | None, facts: CustomerFacts) -> set[Key]:
-    """Find the sessions whose live images may be older than what is already merged."""
-    return {image.session.key for image in facts.images if _counts(image) and not _is_believed(image, projection)}
+def _is_suspect(image: Image, watermark: int | None) -> bool:
+    # an item of the original schema has no expiry: a login may have given it one since
+    if image.goes_backwards or (image.is_active and image.session.expires_at is None):
+        return True
+    return watermark is not None and image.created_at <= watermark + CLOCK_SLACK_SECONDS
 
 
 def merge(
@@ -115,168 +70,96 @@ def merge(
     facts: CustomerFacts,
     *,
     customer_id: str,
-    read_again: Mapping[Key, Session],
+    reread: Mapping[Key, Session],
     now: datetime,
-    capacity: int = CAPACITY,
-    limit: int = 0,
+    rules: Rules,
 ) -> Merged:
     """Merge a batch's facts into a customer's projection.
 
     Args:
-        projection: The stored projection, or None.
-        facts: What the batch says of the customer.
-        customer_id: Whose.
-        read_again: The session items of `doubted(projection, facts)`, read after the projection was; a session without
-            item is over.
+        projection: The stored projection; None where there is none.
+        facts: What the batch says about the customer.
+        customer_id: The customer.
+        reread: The items of `find_suspects(projection, facts)`, read after the projection was; a session without item
+            is over.
         now: Aware UTC; sessions that have run out are pruned.
-        capacity: Most sessions to keep.
-        limit: Most sessions that may be live at a time; 0: no limit.
+        rules: Bounds and limits.
 
     Returns:
-        The projection, whether it has to be written, and the sessions told to end. An ended image always changes it:
+        The projection, whether it has to be written, and the sessions that a policy ends. An end always changes it:
         its write raises `version`, so that whoever holds an older view of that session loses the race.
     """
     before = projection or Projection(customer_id=customer_id)
-    seconds = to_epoch_seconds(now)
-    sessions = dict(before.sessions)
-    ended = {image.session.session_id: image for image in facts.images if _counts_ended(image)}
+    now_s = to_epoch_seconds(now)
+    suspects = find_suspects(projection, facts)
+    last_login_time, last_login_session_id = latest_login(
+        before, [*facts.logins(), *logins_of(reread[key] for key in suspects if key in reread)]
+    )
+    after = replace(
+        before,
+        sessions=_merge_sessions(before.sessions, facts, suspects, reread, now_s),
+        revocation=merge_all_revocations(before.revocation, facts.revocations),
+        last_login_time=last_login_time,
+        last_login_session_id=last_login_session_id,
+    )
+    ending: Mapping[str, Entry] = {}
+    if facts.calls_for_policies:
+        after, ending = apply_policies(after, rules, now_s)
+    after = bound(after, rules.capacity)
+    ends = end_times(facts)
+    if not ends and after == before:
+        return Merged(before, False, ending)
+    after = replace(after, end_watermark=later(before.end_watermark, max(ends, default=None)))
+    return Merged(pruned_and_counted(after, now_s), True, ending)
+
+
+def _merge_sessions(
+    sessions: Mapping[str, Entry],
+    facts: CustomerFacts,
+    suspects: Mapping[Key, str],
+    reread: Mapping[Key, Session],
+    now_s: int,
+) -> dict[str, Entry]:
+    """Merge the batch's sessions: what was read again is newer than every record of its session in the batch."""
+    entries: dict[str, Entry | None] = dict(sessions)
+    trusted = [image for image in facts.images if image.is_top_level and image.session.key not in suspects]
+    ended = {image.session.session_id for image in trusted if not image.is_active}
     for session_id in ended:
-        sessions.pop(session_id, None)
-    current = [_current(image, before, read_again) for image in facts.images if _counts(image)]
-    for session in current:
-        if session is not None and session.session_id not in ended:
-            _add_or_remove(sessions, session, seconds)
-    revocation = _revocation(before, facts.revocations)
-    told: Mapping[str, Entry] = {}
-    if facts.revocations or current:  # ended images alone tell nobody to end, so they need not send again either
-        sessions = tell(sessions, revocation=revocation, limit=limit, now=seconds)
-        told = _to_command(sessions, seconds)
-    kept, dropped_until = _bound(sessions, capacity)
-    last_login_time, last_login_session_id = _last_login(before, facts, current)
-    found: dict[str, Any] = {
-        "sessions": kept,
-        "dropped_until": max(dropped_until, before.dropped_until),
-        "last_login_time": last_login_time,
-        "last_login_session_id": last_login_session_id,
-        "revocation": revocation,
-    }
-    if not ended and all(value == getattr(before, name) for name, value in found.items()):
-        return Merged(before, False, told)
-    found["trusted_after"] = max(
-        [before.trusted_after, *(math.ceil(image.created_at) or 1 for image in ended.values())]
-    )
-    return Merged(replace(before, **(found | _at_write(kept, found["dropped_until"], seconds))), True, told)
+        entries[session_id] = None
+    for image in trusted:
+        session_id = image.session.session_id
+        if session_id not in ended:
+            entries[session_id] = extend(entries.get(session_id), image.session, now_s)
+    for key, session_id in suspects.items():
+        entries[session_id] = replace_with(entries.get(session_id), reread.get(key), now_s)
+    return {session_id: entry for session_id, entry in entries.items() if entry is not None}
 
 
-def activity_at(projection: Projection | None, customer_id: str, now: datetime) -> CustomerActivity:
-    """Answer for a customer at a time: expiry needs no write, it is in the state."""
-    projection = projection or Projection(customer_id=customer_id)
-    seconds = now.timestamp()
-    live = sorted(name for name, entry in projection.sessions.items() if entry.is_live(seconds))
-    return CustomerActivity(
-        customer_id=customer_id,
-        last_login_time=projection.last_login_time,
-        last_login_session_id=projection.last_login_session_id,
-        session_count=len(live),
-        is_exact=seconds >= projection.dropped_until,
-        session_ids=live,
-    )
-
-
-def _to_command(sessions: Mapping[str, Entry], now: int) -> dict[str, Entry]:
-    """Find the sessions whose commands are to be sent: all that are told to end, as any may have been lost."""
-    return {name: entry for name, entry in sessions.items() if entry.end_reason is not None and entry.expires_at > now}
-
-
-def _counts(image: Image) -> bool:
-    return image.is_live and image.session.parent_session_id is None
-
-
-def _counts_ended(image: Image) -> bool:
-    return not image.is_live and image.session.parent_session_id is None
-
-
-def _is_believed(image: Image, projection: Projection | None) -> bool:
-    if image.session.expires_at is None:  # of the original schema: a login may have given it an expiry since
-        return False
-    trusted_after = 0 if projection is None else projection.trusted_after
-    return trusted_after == 0 or image.created_at > trusted_after + CLOCK_SLACK_SECONDS
-
-
-def _current(image: Image, projection: Projection, read_again: Mapping[Key, Session]) -> Session | None:
-    return image.session if _is_believed(image, projection) else read_again.get(image.session.key)
-
-
-def _add_or_remove(sessions: dict[str, Entry], session: Session, now: int) -> None:
-    """Add or extend a live session; remove one that turned out to be ended when it was read again."""
-    if session.session_state != ACTIVE:
-        sessions.pop(session.session_id, None)
-        return
-    expires_at = NEVER if session.expires_at is None else to_epoch_seconds(session.expires_at)
-    started_at = 0 if session.started_at is None else to_epoch_milliseconds(session.started_at)
-    known = sessions.get(session.session_id, Entry(started_at, 0))
-    if known.expires_at == NEVER:  # an item of the original schema ends when its first login says, however early
-        sessions.pop(session.session_id)
-        known = known._replace(expires_at=0)
-    if max(known.expires_at, expires_at) <= now or not session.has_login:
-        return
-    sessions[session.session_id] = known._replace(
-        started_at=min(known.started_at, started_at), expires_at=max(known.expires_at, expires_at)
-    )
-
-
-def _bound(sessions: dict[str, Entry], capacity: int) -> tuple[dict[str, Entry], int]:
-    """Keep those with the greatest (expiry, id), and say until when a dropped one may be live (0: none dropped).
-
-    Those told to end go first: their commands are on their way.
-    """
-    size = sum(len(session_id.encode()) for session_id in sessions)
-    if len(sessions) <= capacity and size <= MAX_ID_BYTES:
-        return sessions, 0
-    kept: dict[str, Entry] = {}
-    room = MAX_ID_BYTES
-    ranked = sorted(sessions.items(), key=_rank, reverse=True)
-    for session_id, entry in ranked:
-        room -= len(session_id.encode())
-        if len(kept) == capacity or room < 0:
-            return kept, entry.expires_at if entry.end_reason is None else 0
-        kept[session_id] = entry
-    return kept, 0
-
-
-def _rank(item: tuple[str, Entry]) -> tuple[bool, int, str]:
-    session_id, entry = item
-    return entry.end_reason is None, entry.expires_at, session_id
-
-
-def _last_login(
-    before: Projection, facts: CustomerFacts, read_again: Iterable[Session | None]
-) -> tuple[datetime | None, str | None]:
-    """Find the latest login; images that are not believed count: a login that was is a login that was."""
-    logins = [
-        (session.last_login_time, session.session_id)
-        for session in (*(image.session for image in facts.images), *read_again)
-        if session is not None and session.last_login_time is not None
+def end_times(facts: CustomerFacts) -> list[int]:
+    """List when the ends, removals and restored items were recorded, in epoch seconds, rounded up."""
+    ends = [
+        image.created_at
+        for image in facts.images
+        if image.is_top_level and (image.goes_backwards or not image.is_active)
     ]
-    if before.last_login_time is not None:
-        logins.append((before.last_login_time, before.last_login_session_id or ""))
-    return max(logins, default=(None, None))
+    return [math.ceil(created_at) for created_at in (*ends, *(removal.created_at for removal in facts.removals))]
 
 
-def _revocation(before: Projection, revocations: Iterable[Revocation]) -> Revocation | None:
-    merged = before.revocation
+def latest_login(before: Projection, logins: Iterable[tuple[datetime, str]]) -> tuple[datetime | None, str | None]:
+    """Return the latest login and its session, the one already known included; of two at one time the greater id."""
+    known = [] if before.last_login_time is None else [(before.last_login_time, before.last_login_session_id or "")]
+    return max([*logins, *known], default=(None, None))
+
+
+def logins_of(sessions: Iterable[Session]) -> list[tuple[datetime, str]]:
+    """List the last login of each session that has one."""
+    return [
+        (session.last_login_time, session.session_id) for session in sessions if session.last_login_time is not None
+    ]
+
+
+def merge_all_revocations(known: Revocation | None, revocations: Iterable[Revocation]) -> Revocation | None:
+    """Merge revocations, without the attributes of their items that a projection does not keep."""
     for revocation in revocations:
-        merged = merge_revocations(merged, replace(revocation, ttl=None, version=None))
-    return merged
-
-
-def _at_write(sessions: Mapping[str, Entry], dropped_until: int, now: int) -> dict[str, Any]:
-    """What is stored of sessions at a time: those that have run out are pruned, the live ones are counted."""
-    expiries = [entry.expires_at for entry in sessions.values() if entry.is_live(now)]
-    next_expiry = min(expiries, default=NEVER)
-    return {
-        "sessions": {name: entry for name, entry in sessions.items() if entry.expires_at > now},
-        "dropped_until": dropped_until if dropped_until > now else 0,
-        "session_count": len(expiries),
-        "count_valid_until": next_expiry if next_expiry < NEVER else None,
-    }
+        known = merge_revocations(known, replace(revocation, ttl=None, version=None))
+    return known

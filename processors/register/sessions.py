@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, TypeAlias
 
-from schemas.items import ACTIVE, CLOSING, Revocation, Session
+from schemas.items import CLOSING, Revocation, Session
 from schemas.outcomes import Outcome
 from schemas.times import to_epoch_seconds
 
@@ -147,10 +147,7 @@ def fold_logout(stored: Session, logout: "LogoutEvent") -> Session:
 
     The logout with the smallest (`occurred_at`, `event_id`) gives `ended_at`, `ended_event_id` and `end_reason`.
     """
-    if stored.session_state != ACTIVE and (
-        stored.ended_at is None
-        or (stored.ended_at, stored.ended_event_id or "") <= (logout.occurred_at, logout.event_id)
-    ):
+    if not stored.ends_after(logout.occurred_at, logout.event_id):
         return stored
     return replace(
         stored,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from processors.projections.merge import CAPACITY
+from processors.projections.state import CAPACITY
 from processors.register.sessions import Lifetimes
 
 
@@ -26,6 +26,9 @@ class Settings:
     log_level: str
     provider_mappings_directory: str = ""
     token_jwks: str = ""
+    session_commands_queue_url: str = ""
+    """Where the projector sends its logouts; the session-events queue where the environment names no other."""
+    failed_batches_bucket: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, needs: tuple[str, ...]) -> "Settings":
@@ -62,6 +65,9 @@ class Settings:
             log_level=_log_level(environment),
             provider_mappings_directory=environment.get("PROVIDER_MAPPINGS_DIRECTORY", ""),
             token_jwks=environment.get("TOKEN_JWKS", ""),
+            session_commands_queue_url=environment.get("SESSION_COMMANDS_QUEUE_URL")
+            or environment.get("SESSION_EVENTS_QUEUE_URL", ""),
+            failed_batches_bucket=environment.get("FAILED_BATCHES_BUCKET", ""),
         )
 
 

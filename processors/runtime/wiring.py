@@ -12,9 +12,14 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
+from processors.aws.failed_batches import FailedBatches
 from processors.aws.item_store import forever
+from processors.aws.message_queue import MessageQueue
+from processors.projection_table import ProjectionTable
+from processors.runtime import clock
 from processors.runtime.settings import Settings, SettingsError
 from processors.runtime.telemetry import configure_logging
+from processors.session_table import SessionTable
 
 if TYPE_CHECKING:
     from providers.envelopes import Providers
@@ -33,7 +38,14 @@ _CLIENT_CONFIG = Config(
 CONCURRENCY = 8
 """Requests that a handler has under way at a time, where it writes batches of statements. Below the pool's size."""
 
-_WHERE = ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SQS")
+_WHERE = (
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_SQS",
+    "AWS_ENDPOINT_URL_S3",
+)
 _lock = threading.Lock()
 
 
@@ -95,6 +107,43 @@ def client(service: str) -> Any:
 @lru_cache(maxsize=16)
 def _client(service: str, _where: tuple[str | None, ...]) -> Any:
     return botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
+
+
+def session_table(settings: Settings) -> SessionTable:
+    """Make the sessions table of a handler."""
+    return SessionTable(
+        client("dynamodb"),
+        settings.sessions_table,
+        lifetimes=settings.lifetimes,
+        batch_statements=settings.batch_statements,
+        clock=clock.utc_now,
+        concurrency=concurrency(settings),
+    )
+
+
+def projection_table(settings: Settings, sessions: SessionTable) -> ProjectionTable:
+    """Make the projections table of a handler."""
+    return ProjectionTable(
+        client("dynamodb"),
+        settings.projections_table,
+        sessions=sessions,
+        batch_statements=settings.batch_statements,
+        clock=clock.utc_now,
+        limit=settings.max_sessions_per_customer,
+        concurrency=concurrency(settings),
+    )
+
+
+def message_queue(settings: Settings, url: str) -> MessageQueue:
+    """Make a queue that a handler sends to."""
+    return MessageQueue(client("sqs"), url, concurrency=concurrency(settings))
+
+
+def failed_batches(settings: Settings, context: object) -> FailedBatches | None:
+    """Return where unreadable stream records are set aside; None without `FAILED_BATCHES_BUCKET`."""
+    if not settings.failed_batches_bucket:
+        return None
+    return FailedBatches(client("s3"), settings.failed_batches_bucket, context=context, clock=clock.utc_now)
 
 
 def concurrency(settings: Settings) -> int:

@@ -171,7 +171,7 @@ class Engine:
         """Every session item, by id."""
         pages = self.dynamodb.get_paginator("scan").paginate(TableName=self.sessions_table, ConsistentRead=True)
         keys = [(item["PK"]["S"], item["SK"]["S"]) for page in pages for item in page["Items"]]
-        sessions = self.sessions.read_sessions([Key(*key) for key in keys]).values()
+        sessions = self.sessions.reader.read_items([Key(*key) for key in keys]).sessions.values()
         return {session.session_id: session for session in sessions}
 
 

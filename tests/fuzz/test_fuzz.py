@@ -166,6 +166,7 @@ def test_a_hostile_stream_record_is_merged_or_fails_alone_and_good_ones_beside_i
         records = [hostile_record(source, number) for number in range(first, first + BATCH - 1)]
         image = good_image(Random(1), f"good-{first}", "s1")
         assert image["session_state"] == {"S": "active"}
+        world.dynamodb.table("sessions").load([image])
         records.insert(source.randrange(BATCH), stream_record(image, first + BATCH))
         records = [json.loads(json.dumps(record)) for record in records]
 
@@ -206,11 +207,11 @@ def test_most_hostile_bodies_are_refused_but_not_all() -> None:
 
 @pytest.mark.parametrize("number", [None, 5, "", "-1", "1e3", "١٢", "9" * 41, "9" * 5000, ["1"]])
 def test_a_record_without_usable_sequence_number_fails_its_batch_from_the_start(world: World, number: Any) -> None:
-    good = stream_record(good_image(Random(1), "customer", "s1"), 1)
-    bad = stream_record(good_image(Random(1), "other", "s1"), 2)
-    bad["dynamodb"]["SequenceNumber"] = number
+    failing = stream_record(good_image(Random(1), "customer", "s1") | {"ttl": {"N": "x"}}, 1)
+    nameless = stream_record(good_image(Random(1), "other", "s1"), 2)
+    nameless["dynamodb"]["SequenceNumber"] = number
 
-    response = stream_projector.lambda_handler({"Records": [good, bad]}, None)
+    response = stream_projector.lambda_handler({"Records": [failing, nameless]}, None)
 
     assert response == {"batchItemFailures": [{"itemIdentifier": ""}]}
 

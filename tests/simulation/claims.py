@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ops.dynamodb_double.tables import Item, ItemKey
 from processors.policies.ending import LIMIT, REVOKED
-from processors.projections.merge import activity_at
+from processors.projections.activity import activity_at
 from schemas.items import Session, read_item
 from schemas.keys import customer_partition
 from schemas.projection_items import Projection, read_projection

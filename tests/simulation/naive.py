@@ -12,17 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from processors import projection_table, session_table, stream_projector
 from processors.aws import item_store
+from processors.aws.errors import ReadError
 from processors.aws.message_queue import MessageQueue
 from processors.policies import cascade, ending
-from processors.policies.commands import Command, end_as_logged_out
+from processors.policies.commands import logout_by_tombstone
 from processors.projections import merge as projection_merge
-from processors.projections.merge import CustomerActivity, CustomerFacts, Merged, add_record
+from processors.projections import projector
+from processors.projections.activity import CustomerActivity
+from processors.projections.facts import CustomerFacts, add_record
+from processors.projections.merge import Merged
 from processors.register import batches, sessions
-from schemas.items import ACTIVE, Session
+from schemas.items import ACTIVE, Session, read_item
 from schemas.keys import session_key
 from schemas.projection_items import NEVER, Entry, Projection
 from schemas.stream import StreamRecord
@@ -53,13 +55,14 @@ def _expiry_if_counted(value: object) -> int | None:
 def _add_change(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
     """What was counted before is taken off, what is to be counted now is added: right, if it happens once."""
     add_record(facts, record)
-    customer_id = getattr(record.after or record.before, "customer_id", None)
+    before = None if record.old_image is None else read_item(record.old_image)
+    customer_id = getattr(record.after or before, "customer_id", None)
     if customer_id is None:
         return
     known = facts.setdefault(customer_id, CustomerFacts())
     if not isinstance(known, _Change):
-        known = facts[customer_id] = _Change(known.images, known.revocations, known.sequence_numbers)
-    for value, delta in ((record.before, -1), (record.after, 1)):
+        known = facts[customer_id] = _Change(known.images, known.removals, known.revocations, known.sequence_numbers)
+    for value, delta in ((before, -1), (record.after, 1)):
         expires_at = _expiry_if_counted(value)
         if expires_at is not None:
             known.deltas[expires_at] += delta
@@ -69,7 +72,7 @@ def _add(projection: Projection | None, facts: CustomerFacts, *, customer_id: st
     before = projection or Projection(customer_id=customer_id)
     counters = Counter({int(name): entry.started_at for name, entry in before.sessions.items() if name.isdigit()})
     counters.update(facts.deltas if isinstance(facts, _Change) else {})
-    last_login_time, session_id = projection_merge._last_login(before, facts, [])
+    last_login_time, session_id = projection_merge.latest_login(before, facts.logins())
     seconds = to_epoch_seconds(now)
     merged = replace(
         before,
@@ -77,7 +80,7 @@ def _add(projection: Projection | None, facts: CustomerFacts, *, customer_id: st
         session_count=sum(count for at, count in counters.items() if at > seconds),
         last_login_time=last_login_time,
         last_login_session_id=session_id,
-        revocation=projection_merge._revocation(before, facts.revocations),
+        revocation=projection_merge.merge_all_revocations(before.revocation, facts.revocations),
     )
     return Merged(merged, merged != before, {})
 
@@ -92,11 +95,18 @@ def _stored_count(projection: Projection | None, customer_id: str, now: datetime
     )
 
 
+def _merge_without_register(add: Callable[..., Merged]) -> Callable[..., Merged]:
+    def merge(self: Any, customer_id: str, projection: Projection | None, facts: CustomerFacts, _: Any) -> Merged:
+        return add(projection, facts, customer_id=customer_id, now=self._clock())
+
+    return merge
+
+
 def _counters(add: Callable[..., Merged]) -> _Patches:
     return [
-        mock.patch.object(stream_projector, "add_record", _add_change),
-        mock.patch.object(projection_table, "doubted", return_value=set()),
-        mock.patch.object(projection_table, "merge", add),
+        mock.patch.object(projector, "add_record", _add_change),
+        mock.patch.object(projection_table, "needs_register", return_value=False),
+        mock.patch.object(projection_table.ProjectionTable, "_merge", _merge_without_register(add)),
         mock.patch.object(claims, "activity_at", _stored_count),
         mock.patch.object(claims.Claims, "has_names", False),  # it is judged by the number alone
     ]
@@ -147,11 +157,8 @@ def _put_logins(converge: Callable[..., Any]) -> Callable[..., Any]:
 # --- Last write wins on last login
 
 
-def _newest_delivery(before: Projection, facts: CustomerFacts, current: Any) -> tuple[datetime | None, str | None]:
-    for image in reversed(facts.images):
-        if image.session.last_login_time is not None:
-            return image.session.last_login_time, image.session.session_id
-    return before.last_login_time, before.last_login_session_id
+def _newest_delivery(before: Projection, logins: list[tuple[datetime, str]]) -> tuple[datetime | None, str | None]:
+    return logins[-1] if logins else (before.last_login_time, before.last_login_session_id)
 
 
 # --- TTL counted from the login
@@ -185,10 +192,12 @@ def _tell_to_end(table: Any, children: list[Any]) -> None:
     """Look for tombstones of child sessions about to be written, and send commands; what fails is forgotten."""
     keys = [session_key(child.session_id, child.customer_id) for child in children]
     try:
-        found = table.read_sessions(set(keys))
-    except (ClientError, BotoCoreError, item_store.ThroughputError):
+        found = table.reader.read_items(set(keys)).sessions
+    except ReadError:
         return
-    bodies = [end_as_logged_out(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)]
+    bodies = [
+        logout_by_tombstone(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)
+    ]
     commands = MessageQueue(stream_projector.wiring.client("sqs"), stage.EVENTS_URL)
     commands.send([body for body in bodies if body is not None])
 
@@ -205,9 +214,11 @@ def _as_session(login: Any) -> Session:
 # --- Cascade only downwards: children are looked for when their parent ends, never the parent when a child comes
 
 
-def _without_parents(upwards: Callable[..., Iterator[Command]]) -> Callable[..., Iterator[Command]]:
-    def tombstones_only(*arguments: Any) -> Iterator[Command]:
-        return (found for found in upwards(*arguments) if json.loads(found.body)["reason"] != "parent")
+def _without_parents(upwards: Callable[..., cascade.Step]) -> Callable[..., cascade.Step]:
+    def tombstones_only(*arguments: Any) -> cascade.Step:
+        step = upwards(*arguments)
+        commands = [command for command in step.commands if json.loads(command.body)["reason"] != "parent"]
+        return cascade.Step(commands, step.failed)
 
     return tombstones_only
 
@@ -219,7 +230,7 @@ def _tell_once(merge: Callable[..., Merged]) -> Callable[..., Merged]:
     def merge_and_tell_once(projection: Projection | None, facts: CustomerFacts, **arguments: Any) -> Merged:
         merged = merge(projection, facts, **arguments)
         known = {name for name, entry in (projection.sessions if projection else {}).items() if entry.end_reason}
-        return merged._replace(told={name: entry for name, entry in merged.told.items() if name not in known})
+        return merged._replace(ending={name: entry for name, entry in merged.ending.items() if name not in known})
 
     return merge_and_tell_once
 
@@ -227,10 +238,11 @@ def _tell_once(merge: Callable[..., Merged]) -> Callable[..., Merged]:
 # --- The limit ends the newest session, as a login refused would
 
 
-def _evict_newest(sessions: Mapping[str, Entry], limit: int, now: int) -> dict[str, Entry]:
-    live = sorted((entry.started_at, name) for name, entry in sessions.items() if entry.is_live(now))
+def _evict_newest(sessions: Mapping[str, Entry], limit: int, now_s: int) -> dict[str, Entry]:
+    live = sorted((entry.started_at, name) for name, entry in sessions.items() if entry.counts(now_s))
     return {
-        name: sessions[name]._replace(end_reason=ending.LIMIT, ended_at=started_at) for started_at, name in live[limit:]
+        name: sessions[name]._replace(end_reason=ending.LIMIT, end_as_of=started_at)
+        for started_at, name in live[limit:]
     }
 
 
@@ -256,11 +268,11 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     "unconditional-put": lambda: [
         mock.patch.object(item_store.ItemStore, "converge", _put_logins(item_store.ItemStore.converge))
     ],
-    "last-write-wins": lambda: [mock.patch.object(projection_merge, "_last_login", _newest_delivery)],
+    "last-write-wins": lambda: [mock.patch.object(projection_merge, "latest_login", _newest_delivery)],
     "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
-    "images-believed": lambda: [mock.patch.object(projection_merge, "_is_believed", return_value=True)],
+    "images-believed": lambda: [mock.patch.object(projection_merge, "_is_suspect", return_value=False)],
     "commands-forgotten": lambda: [
-        mock.patch.object(cascade, "end_as_logged_out", return_value=None),
+        mock.patch.object(cascade, "logout_by_tombstone", return_value=None),
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
     ],
     "cascade-downwards": lambda: [mock.patch.object(cascade, "_upwards", _without_parents(cascade._upwards))],

@@ -92,7 +92,7 @@ class PolicyClaims:
             )
         for name in sorted(told):
             key = (None, name, customer)
-            self._pushed_out[key].add(after.sessions[name].ended_at)
+            self._pushed_out[key].add(after.sessions[name].end_as_of or 0)
             first = self._started_at.get(key, (0, 0))[0]
             younger = [other for other, its in live.items() if other != name and self._started_at[its][1] >= first]
             if len(younger) < limit:

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from ops.audit import Audit, Recount, audit, compare, recount
-from processors.projections.merge import CustomerActivity
+from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session, write_item
 from schemas.projection_items import Entry, Projection, write_projection
 from schemas.times import to_epoch_seconds
@@ -167,9 +167,7 @@ def put_session(client: Any, session: Session, **attributes: Any) -> None:
 
 def put_projection(client: Any, customer_id: str, *session_ids: str) -> None:
     entry = Entry(started_at=0, expires_at=to_epoch_seconds(NOW + HOUR))
-    projection = Projection(
-        customer_id=customer_id, last_login_time=NOW, sessions=dict.fromkeys(session_ids, entry), version=1
-    )
+    projection = Projection(customer_id=customer_id, last_login_time=NOW, sessions=dict.fromkeys(session_ids, entry))
     client.put_item(TableName="projections", Item=write_projection(projection))
 
 

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from ops.dynamodb_double.sizes import item_size, read_units, write_units
-from processors.projections.merge import CustomerFacts, Image, merge
+from processors.projections.facts import CustomerFacts, Image
+from processors.projections.merge import merge
+from processors.projections.state import Rules
 from processors.register.sessions import Lifetimes, fold_facts
 from schemas.items import Session, write_item
 from schemas.projection_items import write_projection
@@ -60,7 +62,9 @@ def test_a_projection_of_ten_sessions_costs_one_unit() -> None:
         for number in range(10)
     ]
 
-    merged = merge(None, CustomerFacts(images=images), customer_id=f"customer-{UUID}", read_again={}, now=NOW)
+    merged = merge(
+        None, CustomerFacts(images=images), customer_id=f"customer-{UUID}", reread={}, now=NOW, rules=Rules()
+    )
 
     assert item_size({**write_projection(merged.projection), "version": {"N": "10"}}) <= 1024
 

@@ -1,9 +1,9 @@
-"""Which sessions are told to end: the limit keeps the youngest, and evicts nobody below it."""
+"""Which sessions a policy ends: the limit keeps the youngest, and evicts nobody below it."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.policies.ending import tell
+from processors.policies.ending import mark_ending
 from schemas.items import Revocation
 from schemas.projection_items import Entry
 from tests.conftest import at
@@ -16,19 +16,19 @@ entries = st.dictionaries(
 
 @given(entries, st.integers(1, 4))
 def test_the_limit_is_kept_by_ending_the_oldest(sessions: dict[str, Entry], limit: int) -> None:
-    told = tell(sessions, revocation=None, limit=limit, now=NOW)
+    marked = mark_ending(sessions, revocation=None, limit=limit, now_s=NOW)
 
-    ages = {name: (entry.started_at, name) for name, entry in sessions.items() if entry.is_live(NOW)}
-    kept = [name for name in ages if told[name].is_live(NOW)]
+    ages = {name: (entry.started_at, name) for name, entry in sessions.items() if entry.counts(NOW)}
+    kept = [name for name in ages if marked[name].counts(NOW)]
     assert len(kept) == min(limit, len(ages))
     assert all(ages[name] < min(ages[other] for other in kept) for name in ages if name not in kept)
-    assert all(told[name].ended_at >= told[name].started_at for name in ages if name not in kept)
+    assert all((marked[name].end_as_of or 0) >= marked[name].started_at for name in ages if name not in kept)
 
 
 @given(entries, st.integers(1, 4))
-def test_what_was_told_stays_told_as_it_was(sessions: dict[str, Entry], limit: int) -> None:
-    told = tell(sessions, revocation=None, limit=limit, now=NOW)
+def test_an_entry_that_is_ending_keeps_its_reason_and_time(sessions: dict[str, Entry], limit: int) -> None:
+    marked = mark_ending(sessions, revocation=None, limit=limit, now_s=NOW)
 
-    again = tell(told, revocation=Revocation(customer_id="c", revoked_at=at(0)), limit=limit, now=NOW)
+    again = mark_ending(marked, revocation=Revocation(customer_id="c", revoked_at=at(0)), limit=limit, now_s=NOW)
 
-    assert all(again[name] == entry for name, entry in told.items() if entry.end_reason is not None)
+    assert all(again[name] == entry for name, entry in marked.items() if entry.end_reason is not None)

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from ops.sessionctl.app import app
 from ops.sessionctl.failures import explain
-from processors.aws.item_store import ThroughputError
+from processors.aws.errors import ThroughputError
 from schemas.errors import MalformedItemError
 
 TEMPLATE = {

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from processors.projections.merge import CAPACITY
+from processors.projections.state import CAPACITY
 from processors.register.sessions import Lifetimes
 from processors.runtime.settings import Settings, SettingsError
 
@@ -30,6 +30,7 @@ def test_what_is_not_set_has_its_documented_default() -> None:
         max_sessions_per_customer=0,
         batch_statements=True,
         log_level="INFO",
+        session_commands_queue_url="https://sqs.example.com/events",
     )
 
 

@@ -32,7 +32,7 @@ def test_a_change_is_read_with_what_was_before_and_after() -> None:
     change = read_record(record())
 
     assert (change.event_name, change.sequence_number, change.created_at) == ("MODIFY", NUMBER, 1772366400)
-    assert change.before == LIVE
+    assert change.old_image == write_item(LIVE)
     assert change.after == ENDED
 
 
@@ -40,16 +40,39 @@ def test_an_insert_has_nothing_before_and_a_removal_nothing_after() -> None:
     insert = read_record(record("INSERT", OldImage=None))
     removal = read_record(record("REMOVE", NewImage=None))
 
-    assert insert.before is None
-    assert removal.after is None
+    assert (insert.old_image, insert.is_removal) == (None, False)
+    assert (removal.after, removal.is_removal, removal.removed_by_ttl) == (None, True, False)
 
 
-def test_an_item_of_others_has_neither() -> None:
+def test_a_removal_by_ttl_names_dynamodb_as_the_one_who_did_it() -> None:
+    raw = record("REMOVE", NewImage=None) | {
+        "userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+    }
+
+    assert read_record(raw).removed_by_ttl
+
+
+@pytest.mark.parametrize("name", ["version", "expires_at"])
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [("7", "6", True), ("7", "7", False), ("7", "8", False), ("7", None, True), (None, "6", False), ("x", "6", False)],
+)
+def test_a_change_that_lowers_the_version_or_the_expiry_goes_backwards(
+    name: str, before: str | None, after: str | None, expected: bool
+) -> None:
+    old, new = (write_item(LIVE) | ({} if number is None else {name: {"N": number}}) for number in (before, after))
+    for image, number in ((old, before), (new, after)):
+        if number is None:
+            image.pop(name, None)
+
+    assert read_record(record(OldImage=old, NewImage=new)).goes_backwards is expected
+
+
+def test_an_item_of_others_is_not_read() -> None:
     image = {"PK": {"S": "order#1"}, "SK": {"S": "x"}}
 
     change = read_record(record(OldImage=image, NewImage=image))
 
-    assert change.before is None
     assert change.after is None
 
 
@@ -58,12 +81,9 @@ def test_a_time_of_creation_may_be_missing_or_have_fractions(created: float | No
     assert read_record(record(ApproximateCreationDateTime=created)).created_at == expected
 
 
-def test_a_broken_old_image_fails_only_whoever_looks_at_it() -> None:
-    change = read_record(record(OldImage={"PK": {"S": "suuid#s"}, "SK": {"S": "c#c"}, "ttl": {"N": "x"}}))
-
-    assert change.after == ENDED
-    with pytest.raises(MalformedItemError):
-        _ = change.before
+@pytest.mark.parametrize("image", [{"version": {"N": "x"}}, {"version": []}, {"expires_at": None}, "x", 5])
+def test_a_broken_old_image_does_not_fail_its_record(image: object) -> None:
+    assert read_record(record(OldImage=image)).after == ENDED
 
 
 @pytest.mark.parametrize("number", [None, "", "12a", "-1", "1.5", " 1", "١٢", 12, True])

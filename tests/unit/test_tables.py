@@ -11,7 +11,7 @@ from rich.table import Table
 from ops import tables
 from ops.audit import Audit, Mismatch
 from ops.leftovers import DeadLetter, Rejection
-from processors.projections.merge import CustomerActivity
+from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session
 from schemas.outcomes import Outcome
 

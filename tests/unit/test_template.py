@@ -13,7 +13,7 @@ from ops.local_stack.lambda_function import load_handler
 from ops.template.deployment import load_deployment
 from ops.template.translation import TEMPLATE_PATH, translate
 from ops.validate import ALL_ON
-from processors.projections.merge import CAPACITY
+from processors.projections.state import CAPACITY
 from processors.runtime.settings import Settings
 from providers.mapping_files import read_mapping_file
 from providers.provider_mappings import DIRECTORY as MAPPINGS

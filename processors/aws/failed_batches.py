@@ -1,0 +1,103 @@
+"""Set stream records aside that nobody here can read, in the form of Lambda's own on-failure objects.
+
+So one tool replays both. Source: AWS Lambda Developer Guide, "Retain discarded records for a DynamoDB event source":
+an S3 destination gets the invocation record with the function's event as JSON text in `payload`, named
+`aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<id>`. A function knows neither its mapping nor its shard,
+so its own name and `set-aside` stand in their places.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from processors.aws.errors import error_code
+from schemas.times import format_rfc3339
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+logger = logging.getLogger(__name__)
+
+CONDITION = "RecordUnreadable"
+"""Why a record was set aside; Lambda's own conditions are others, like `RetryAttemptsExhausted`."""
+
+
+class FailedBatches:
+    """The bucket of failed stream batches.
+
+    Args:
+        client: An S3 client.
+        bucket: The bucket's name.
+        context: The Lambda context; it names the function and the request.
+        clock: Returns the time of the object, aware UTC.
+    """
+
+    def __init__(self, client: "S3Client", bucket: str, *, context: object, clock: Callable[[], datetime]) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._context = context
+        self._clock = clock
+
+    def put(self, records: Sequence[Any]) -> bool:
+        """Set stream records aside, each with a sequence number, in one object.
+
+        Repeating it with the same records on one day overwrites the object.
+
+        Returns:
+            Whether they are kept; a failure is logged.
+        """
+        now = self._clock()
+        payload = json.dumps({"Records": list(records)}, default=str)
+        name = sha256(payload.encode()).hexdigest()[:32]
+        function = getattr(self._context, "function_name", "stream-projector")
+        first = min(_created_at(record) for record in records)
+        at = datetime.fromtimestamp(first, now.tzinfo)
+        key = f"aws/lambda/{function}/set-aside/{at:%Y/%m/%d}/{at:%Y-%m-%dT%H.%M.%S}-{name}"
+        try:
+            self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=json.dumps(self._describe(records, payload, now)).encode()
+            )
+        except (ClientError, BotoCoreError) as error:
+            logger.warning("stream records could not be set aside", extra={"error_code": error_code(error)})
+            return False
+        logger.error("stream records set aside", extra={"bucket": self._bucket, "key": key, "records": len(records)})
+        return True
+
+    def _describe(self, records: Sequence[Any], payload: str, now: datetime) -> dict[str, Any]:
+        numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
+        arrivals = [datetime.fromtimestamp(_created_at(record), now.tzinfo) for record in records]
+        return {
+            "requestContext": {
+                "requestId": getattr(self._context, "aws_request_id", ""),
+                "functionArn": getattr(self._context, "invoked_function_arn", ""),
+                "condition": CONDITION,
+                "approximateInvokeCount": 1,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": getattr(self._context, "function_version", "")},
+            "version": "1.0",
+            "timestamp": format_rfc3339(now),
+            "DDBStreamBatchInfo": {
+                "shardId": "",
+                "startSequenceNumber": min(numbers, key=int),
+                "endSequenceNumber": max(numbers, key=int),
+                "approximateArrivalOfFirstRecord": f"{min(arrivals):%Y-%m-%dT%H:%M:%SZ}",
+                "approximateArrivalOfLastRecord": f"{max(arrivals):%Y-%m-%dT%H:%M:%SZ}",
+                "batchSize": len(records),
+                "streamArn": str(records[0].get("eventSourceARN", "")),
+            },
+            "payload": payload,
+        }
+
+
+def _created_at(record: Any) -> int:
+    """Read a record's creation in whole epoch seconds; 0 where it names none that is possible."""
+    try:
+        created_at = int(float(record["dynamodb"]["ApproximateCreationDateTime"]))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return 0
+    return created_at if 0 <= created_at <= 253_402_300_799 else 0
