@@ -9,6 +9,7 @@ import pytest
 from cfnlint.api import lint
 from samtranslator.yaml_helper import yaml_parse
 
+from ops.event_sources.filters import FilterCriteria
 from ops.local_stack.lambda_function import load_handler
 from ops.template.deployment import load_deployment
 from ops.template.translation import TEMPLATE_PATH, translate
@@ -32,6 +33,8 @@ PROJECTOR_VARIABLES = {
     "SESSIONS_TABLE",
     "PROJECTIONS_TABLE",
     "SESSION_EVENTS_QUEUE_URL",
+    "SESSION_COMMANDS_QUEUE_URL",
+    "FAILED_BATCHES_BUCKET",
     "MAX_SESSIONS_PER_CUSTOMER",
     "DYNAMODB_BATCH_STATEMENTS",
     "LOG_LEVEL",
@@ -319,12 +322,34 @@ def test_the_stream_mapping_starts_at_the_oldest_record_and_never_blocks_a_shard
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedBatchesBucket", "Arn"]}
 
 
-def test_the_stream_filter_takes_inserts_and_modifications_but_no_removals() -> None:
-    [item_filter] = properties("StreamProjectorFunctionSessionsStream")["FilterCriteria"]["Filters"]
+TTL = {"type": "Service", "principalId": "dynamodb.amazonaws.com"}
+OURS = {"session_state": {"S": "active"}, "expires_at": {"N": "1"}}
+OF_THE_ORIGINAL_SCHEMA = {"session_state": {"S": "active"}}
 
-    pattern = json.loads(item_filter["Pattern"])
 
-    assert pattern == {"eventName": ["INSERT", "MODIFY"]}
+@pytest.mark.parametrize(
+    ("event_name", "old_image", "identity", "passes"),
+    [
+        ("INSERT", None, None, True),
+        ("MODIFY", OURS, None, True),
+        ("REMOVE", OURS, None, True),
+        ("REMOVE", OURS, TTL, False),
+        ("REMOVE", OF_THE_ORIGINAL_SCHEMA, TTL, True),
+        ("REMOVE", {"session_state": {"S": "closing"}}, TTL, False),
+    ],
+)
+def test_the_projector_is_not_invoked_for_ttls_removals_of_our_own_items(
+    event_name: str, old_image: dict[str, Any] | None, identity: dict[str, Any] | None, passes: bool
+) -> None:
+    filters = properties("StreamProjectorFunctionSessionsStream")["FilterCriteria"]["Filters"]
+    criteria = FilterCriteria(each["Pattern"] for each in filters)
+    record: dict[str, Any] = {"eventName": event_name, "dynamodb": {"NewImage": {}} if old_image is None else {}}
+    if old_image is not None:
+        record["dynamodb"]["OldImage"] = old_image
+    if identity is not None:
+        record["userIdentity"] = identity
+
+    assert criteria.accept(record) is passes
 
 
 def test_the_bucket_of_failed_batches_is_encrypted_private_and_emptied_in_time() -> None:
