@@ -1,4 +1,4 @@
-"""Stream records that nobody here can read are set aside in Lambda's own form, and hold up neither shard nor customer."""
+"""Stream records that nobody here can read are set aside in Lambda's own form, and hold up nothing else."""
 
 import json
 from types import SimpleNamespace

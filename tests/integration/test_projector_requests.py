@@ -1,5 +1,6 @@
 """What the projector asks of DynamoDB, over tables in memory that page a SELECT as the service does."""
 
+import itertools
 import json
 from collections import Counter
 from typing import Any
@@ -135,4 +136,4 @@ def test_a_large_family_ends_in_steps_that_each_make_progress(
 
     assert left[-1] == 0
     assert len(left) > 1
-    assert all(fewer < more for more, fewer in zip(left, left[1:], strict=False))
+    assert all(fewer < more for more, fewer in itertools.pairwise(left))
