@@ -8,7 +8,7 @@ SAM_VENV ?= .venv-sam
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run run-engine test test-engine simulate bench check validate build format schemas clean
+.PHONY: help run test test-engine test-deploy ci simulate bench check validate build format schemas clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,14 +16,17 @@ help: ## Say what there is to make
 run: $(VENV)/ops.ready ## Set up, then run the demo: a day of events through the whole system, verified
 	$(BIN)/python -m ops.demo $(ARGS)
 
-run-engine: $(VENV)/ops.ready ## The same with DynamoDB Local's tables (needs Java 17 and npm)
-	$(BIN)/python -m ops.demo --engine dynamodb-local $(ARGS)
-
 test: $(VENV)/dev.ready ## Set up, then run the test suite
-	$(BIN)/python -m pytest -m "not engine" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 $(ARGS)
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine $(ARGS)
+
+test-deploy: $(VENV)/dev.ready $(SAM_VENV)/ready ## Deploy to the local AWS with every parameter changed, with the SAM and AWS CLIs, and over the previous release
+	SAM_VENV="$(abspath $(SAM_VENV))" $(BIN)/python -m pytest -m deploy -n 2 --dist loadfile $(ARGS)
+
+ci: ## Everything that must hold before a change lands: what the workflow runs
+	.ci/run
 
 bench: $(VENV)/ops.ready ## Measure what an event costs, beside the textbook pipeline; writes docs/benchmarks.md (needs Java 17, npm, python3.13)
 	$(BIN)/python -m ops.benchmark $(ARGS)
@@ -40,7 +43,7 @@ check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without r
 
 validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
 	$(SAM) validate --lint
-	$(BIN)/python -m ops.validate
+	$(BIN)/python -m ops.validation.checks
 
 build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start
 	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build

@@ -17,8 +17,8 @@ from ops.benchmark.results import QUICK, Plan, measure
 from ops.benchmark.targets import Target, judge
 from ops.checkout import CHECKOUT
 from ops.engines.child_process import EngineError
+from ops.inspection.tables import plain_table
 from ops.packaging.package import BuildError
-from ops.tables import plain_table
 
 _DOCS = CHECKOUT / "docs"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.benchmark import textbook
-from ops.local_stack.environment import aws_settings, process_environment
+from ops.local_aws.environment import aws_settings, process_environment
 from processors import sqs_consumer, stream_projector
 
 OURS, TEXTBOOK, BARE = "ours", "textbook", "bare loop"

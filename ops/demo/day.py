@@ -18,7 +18,7 @@ from typing import Any
 
 from ops.demo.malformed import BREAKAGES
 from ops.demo.provider_shapes import message_from, provider_of
-from ops.publishing import Channel, Message
+from ops.publishing.publisher import Channel, Message
 
 MINIMUM_SIZE = 100
 """The fewest deliveries a day can have and still hold every kind."""

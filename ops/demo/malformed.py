@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from ops.publishing import Channel
+from ops.publishing.publisher import Channel
 
 Event = dict[str, Any]
 

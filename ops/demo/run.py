@@ -3,19 +3,17 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from ops import tables
-from ops.audit import audit
 from ops.demo.token_search import places_with_tokens
-from ops.handler_output import HandlerOutput
-from ops.leftovers import DeadLetter, Rejection, read_dead_letters, read_rejections
-from ops.local_stack.stack import LocalStack
-from ops.publishing import Message, Publisher
+from ops.inspection import tables
+from ops.inspection.audit import audit
+from ops.inspection.leftovers import DeadLetter, Rejection, read_dead_letters, read_rejections
+from ops.local_aws.stack import LocalStack
+from ops.publishing.publisher import Message, Publisher
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
 from schemas.items import Session
@@ -24,40 +22,45 @@ from schemas.outcomes import Outcome
 SHOWN_CUSTOMERS = ("customer-1001", "customer-1002", "customer-2001", "customer-2002")
 """Two of the samples, two of the day."""
 
-_DRAIN_SECONDS = 180.0
-_REFRESH_SECONDS = 0.1
+_LINE_EVERY_SECONDS = 3.0
+"""How often a line says how far it is where output goes to no terminal."""
 _FINAL = tuple(outcome for outcome in Outcome if outcome is not Outcome.RETRY)
 
 
 class DemoRun:
     """One run, on a stack that is up."""
 
-    def __init__(self, stack: LocalStack, output: HandlerOutput, console: Console) -> None:
+    def __init__(self, stack: LocalStack, console: Console) -> None:
         self._stack = stack
-        self._output = output
+        self._logs = stack.logs()
         self._console = console
         self._published = 0
         self._rejections: list[Rejection] = []
         self._dead_letters: list[DeadLetter] = []
 
     def publish_and_process(self, messages: Sequence[Message]) -> None:
-        """Publish everything, wait until it is processed, and show what became of it."""
+        """Publish everything, wait until it is processed, and show what became of it.
+
+        Raises:
+            LocalStackError: The emulator ended, or nothing moves any more.
+            PublishError: The bus or the queue keeps refusing events.
+        """
         began = time.monotonic()
         with self._progress() as progress:
             published = progress.add_task("Published", total=len(messages))
             processed = progress.add_task("Processed", total=len(messages))
-            self._publish(messages, progress, published, processed)
+            self._publish(messages, progress, published)
             all_published = time.monotonic() - began
-            all_processed = self._wait_until_drained(len(messages), progress, processed) - began
+            all_processed = self._settle(len(messages), progress, processed) - began
             self._read_leftovers()
             progress.update(processed, completed=self._processed() + len(self._dead_letters))
-        drained = time.monotonic() - began
+        settled = time.monotonic() - began
         self._console.print(
             f"Published {len(messages):,} events in {all_published:.1f} s; processed in {all_processed:.1f} s: "
             f"[bold]{len(messages) / all_processed:,.0f} events/s[/] from publisher to session item. "
-            f"Projections and dead-letter queue were complete after {drained:.1f} s.\n"
+            f"Projections and dead-letter queue were complete after {settled:.1f} s.\n"
         )
-        counts = Counter({outcome: self._output.metrics()[outcome] for outcome in Outcome})
+        counts = Counter({outcome: self._logs.metrics[outcome] for outcome in Outcome})
         self._console.print(tables.outcomes_table(counts))
         self._console.print(tables.rejections_table(self._rejections))
         self._console.print(tables.dead_letters_table(self._dead_letters))
@@ -77,11 +80,10 @@ class DemoRun:
         """Verify every projection, look for lost events and stored tokens, show it; answers whether all holds."""
         client, outputs = self._stack.client("dynamodb"), self._stack.outputs
         names = outputs["SessionsTableName"], outputs["ProjectionsTableName"]
-        self._output.flush()
         result = audit(client, sessions_table=names[0], projections_table=names[1])
         texts = {
             "rejected-events queue": [rejection.text for rejection in self._rejections],
-            "handlers' log": self._output.path.read_text(encoding="utf-8").splitlines(),
+            "functions' logs": self._logs.lines,
         }
         leaks = places_with_tokens(client, names, texts)
         # Logout commands of the projector have outcomes too: there may be more of them than was published, never fewer.
@@ -93,7 +95,7 @@ class DemoRun:
             self._console.print(f"[red]unreadable:[/] {problem}")
         return result.is_clean and not leaks and not lost
 
-    def _publish(self, messages: Sequence[Message], progress: Progress, published: TaskID, processed: TaskID) -> None:
+    def _publish(self, messages: Sequence[Message], progress: Progress, published: TaskID) -> None:
         publisher = Publisher(
             events=self._stack.client("events"),
             sqs=self._stack.client("sqs"),
@@ -104,26 +106,29 @@ class DemoRun:
         def show(count: int) -> None:
             self._published += count
             progress.advance(published, count)
-            progress.update(processed, completed=self._processed())
 
         publisher.publish(messages, on_published=show)
 
-    def _wait_until_drained(self, expected: int, progress: Progress, processed: TaskID) -> float:
+    def _settle(self, expected: int, progress: Progress, processed: TaskID) -> float:
         """Wait, and answer when the last event that has an outcome got it: the poison message never has one."""
-        finished_at, count = time.monotonic(), 0
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            draining = pool.submit(self._stack.wait_until_drained, timeout=_DRAIN_SECONDS)
-            while not draining.done():
-                wait([draining], timeout=_REFRESH_SECONDS)
-                if self._processed() > count:
-                    finished_at, count = time.monotonic(), self._processed()
-                    progress.update(processed, completed=min(count, expected))
-            draining.result()
+        finished_at, count, line_at = time.monotonic(), 0, time.monotonic()
+
+        def show() -> None:
+            nonlocal finished_at, count, line_at
+            if self._processed() > count:
+                finished_at, count = time.monotonic(), self._processed()
+                progress.update(processed, completed=min(count, expected))
+            if not self._console.is_terminal and time.monotonic() - line_at > _LINE_EVERY_SECONDS:
+                line_at = time.monotonic()
+                attempts = self._logs.metrics[Outcome.RETRY]
+                waiting = f"; {attempts} failed attempts at what cannot be processed" if count >= expected else ""
+                self._console.print(f"Processed {min(count, expected):,} of {expected:,}{waiting}")
+
+        self._stack.settle(self._logs, on_poll=show)
         return finished_at
 
     def _processed(self) -> int:
-        metrics = self._output.metrics()
-        return sum(metrics[outcome] for outcome in _FINAL)
+        return sum(self._logs.metrics[outcome] for outcome in _FINAL)
 
     def _read_leftovers(self) -> None:
         sqs, outputs = self._stack.client("sqs"), self._stack.outputs
@@ -138,8 +143,6 @@ class DemoRun:
             TimeElapsedColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
-            redirect_stdout=False,  # handlers print while it runs: theirs goes to the log
-            redirect_stderr=False,
         )
 
 

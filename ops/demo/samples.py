@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.checkout import CHECKOUT
-from ops.publishing import Channel, Message
+from ops.publishing.publisher import Channel, Message
 from schemas.events import DETAIL_TYPES
 from schemas.times import format_rfc3339, parse_rfc3339
 

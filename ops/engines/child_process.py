@@ -6,6 +6,7 @@ when we end, even by a kill, the pipe closes and the watcher stops the server.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import signal
@@ -26,7 +27,9 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 (what a user may choose, never a default
 """What a server binds to that containers and other machines reach, too."""
 
 _STOP_SECONDS = 5.0
-_READY_WITHIN_SECONDS = 30.0
+_READY_WITHIN_SECONDS = 300.0
+"""Far more than any start takes: the limit is for a server that hangs. One that ends is noticed at once."""
+_ANSWER_SECONDS = 30.0
 _READY_POLL_SECONDS = 0.02
 _SHOWN_LOG_BYTES = 2000
 
@@ -42,7 +45,15 @@ class ServerProcess:
         endpoint: Its URL, as `http://127.0.0.1:40123`.
     """
 
-    def __init__(self, name: str, command: Sequence[str], port: int, *, bind: str = LOOPBACK) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        port: int,
+        *,
+        bind: str = LOOPBACK,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         """Describe the server, without starting it.
 
         Args:
@@ -50,12 +61,14 @@ class ServerProcess:
             command: Program and arguments; the port has to be among them.
             port: Where the server is going to listen.
             bind: The address it listens on.
+            environment: Variables to add to those of this process.
         """
         self._host = LOOPBACK if bind == EVERY_ADDRESS else bind
         self.endpoint = f"http://{self._host}:{port}"
         self._name = name
         self._command = command
         self._port = port
+        self._added_environment = dict(environment or {})
         self._log: IO[bytes] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -81,16 +94,25 @@ class ServerProcess:
             stdin=subprocess.PIPE,
             stdout=self._log,
             stderr=self._log,
-            env=_environment(),
+            env={**_environment(), **self._added_environment},
             start_new_session=True,  # Ctrl-C is for us; the server is still needed to shut down in order
         )
-        give_up_at = time.monotonic() + _READY_WITHIN_SECONDS
+        hangs_after = time.monotonic() + _READY_WITHIN_SECONDS
         while not self._answers():
             if self._process.poll() is not None:
                 self._fail(f"ended at once with exit code {self._process.returncode}")
-            if time.monotonic() > give_up_at:
+            if time.monotonic() > hangs_after:
                 self._fail(f"did not answer within {_READY_WITHIN_SECONDS:.0f} s")
             time.sleep(_READY_POLL_SECONDS)
+
+    def raise_if_ended(self) -> None:
+        """Raise where the server has ended by itself; nothing happens where it runs, or was stopped.
+
+        Raises:
+            EngineError: It ended; with the end of its output.
+        """
+        if self._process is not None and self._process.poll() is not None:
+            self._fail(f"ended with exit code {self._process.returncode}")
 
     def stop(self) -> None:
         """End the server and wait until it has ended; nothing happens where it has already."""
@@ -102,7 +124,7 @@ class ServerProcess:
         self._process = self._log = None
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection(self._host, self._port, timeout=_READY_WITHIN_SECONDS)
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_ANSWER_SECONDS)
         try:
             connection.request("GET", "/")
             connection.getresponse().read()
@@ -143,16 +165,17 @@ def _watch(command: Sequence[str]) -> None:
     Ends this process with the command's exit code if it ended by itself.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 (it comes from `start`)
+    # A group of its own, so that the server's own children end with it.
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 (it comes from `start`)
     threading.Thread(target=lambda: os._exit(server.wait()), daemon=True).start()
     try:
         sys.stdin.buffer.read()
     finally:
-        server.terminate()
-        try:
-            server.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(_STOP_SECONDS)
+            os.killpg(server.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ops.packaging.package import BuildError, compile_all, install, package
-from ops.runtime_api import LambdaRuntime, RuntimeClientError
-from ops.template.deployment import load_deployment
+from ops.packaging.runtime_api import LambdaRuntime, RuntimeClientError
+from ops.validation.translation import translate
 
 RUNS = 11
 BASELINE = "boto3 and a client, for comparison"
@@ -88,10 +88,9 @@ def measure_start_up(python: str) -> dict[str, StartUp]:
         BuildError: One cannot be built for this machine, or does not start.
     """
     functions = {BASELINE: "handler.lambda_handler"}
-    for resource in load_deployment(parameters={"EnableEventBridgeDirect": "true"}).resources_of(
-        "AWS::Lambda::Function"
-    ):
-        functions[resource.logical_id] = resource.properties["Handler"]
+    for logical_id, resource in translate(parameters={"EnableEventBridgeDirect": "true"})["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Function":
+            functions[logical_id] = resource["Properties"]["Handler"]
     with tempfile.TemporaryDirectory() as folder:
         code, runtime, baseline = (Path(folder) / name for name in ("code", "runtime", "baseline"))
         package(code, python=python, pip=(python,), arm64=False)

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ops.sessionctl import audit, demo, get, local, mapping, publish
+from ops.sessionctl import audit, demo, environment, get, local, mapping, publish
 from ops.sessionctl.failures import explain
 from ops.sessionctl.screen import say
 
@@ -14,7 +14,7 @@ class _OneLinePerError(TyperGroup):
     """A group whose commands fail with a line that says what to do; only what nobody foresaw has a traceback."""
 
     def list_commands(self, _ctx: Any) -> list[str]:
-        return ["local", "demo", "publish", "get", "audit", "mapping"]  # in the order in which people need them
+        return ["local", "env", "demo", "publish", "get", "audit", "mapping"]  # in the order in which people need them
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -46,6 +46,7 @@ def sessionctl() -> None:
 
 
 app.command("local")(local.local)
+app.command("env")(environment.env)
 app.command("demo")(demo.demo)
 app.add_typer(publish.app, name="publish")
 app.add_typer(get.app, name="get")

@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ops.sessionctl.options import AsJson, Local, Profile, Region, StackName
+from ops.sessionctl.options import AsJson, Local, Name, Profile, Region, StackName
 from ops.sessionctl.screen import answers, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 from schemas.times import format_rfc3339
 
 if TYPE_CHECKING:
-    from ops.audit import Audit
+    from ops.inspection.audit import Audit
 
 
 def audit_projections(
     *,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -31,7 +32,7 @@ def audit_projections(
       sessionctl audit
       sessionctl audit --stack-name session-events --json
     """
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         result = stack.audit()
     if as_json:
         show_json(_document(result))
@@ -47,7 +48,7 @@ def _document(result: "Audit") -> dict[str, object]:
 
 
 def _show(result: "Audit") -> None:
-    from ops import tables  # noqa: PLC0415 (slow to import)
+    from ops.inspection import tables  # noqa: PLC0415 (slow to import)
 
     console = answers()
     console.print(tables.audit_table(result))

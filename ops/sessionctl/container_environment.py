@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 def write_env_vars(
     file: Path,
     function_environments: Mapping[str, Mapping[str, str]],
-    endpoints: Mapping[str, str],
+    endpoint: str,
     container_host: str,
 ) -> None:
     """Write the file.
@@ -21,15 +21,15 @@ def write_env_vars(
     Args:
         file: Overwritten.
         function_environments: Environment variables by logical id.
-        endpoints: URLs of the engines: the `tables` and all `others`.
+        endpoint: URL of the local AWS.
         container_host: What containers call this machine.
     """
-    reachable = {url: _from_containers(url, container_host) for url in endpoints.values()}
+    reachable = _from_containers(endpoint, container_host)
     document = {
         logical_id: {
-            **{name: _rewritten(value, reachable) for name, value in environment.items()},
-            "AWS_ENDPOINT_URL": reachable[endpoints["others"]],
-            "AWS_ENDPOINT_URL_DYNAMODB": reachable[endpoints["tables"]],
+            **{name: value.replace(endpoint, reachable) for name, value in environment.items()},
+            "AWS_ENDPOINT_URL": reachable,
+            "AWS_ENDPOINT_URL_DYNAMODB": reachable,
         }
         for logical_id, environment in function_environments.items()
     }
@@ -39,11 +39,3 @@ def write_env_vars(
 def _from_containers(url: str, container_host: str) -> str:
     parts = urlsplit(url)
     return parts._replace(netloc=f"{container_host}:{parts.port}").geturl()
-
-
-def _rewritten(value: str, reachable: Mapping[str, str]) -> str:
-    """Replace an engine's URL at the beginning: queue URLs have it."""
-    for url, replacement in reachable.items():
-        if value.startswith(url):
-            return replacement + value[len(url) :]
-    return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from ops.publishing import Channel, Message
+from ops.publishing.publisher import Channel, Message
 from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, parse_event

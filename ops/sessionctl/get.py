@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.sessionctl.options import AsJson, CustomerOption, Local, Profile, Region, StackName
+from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName
 from ops.sessionctl.screen import say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 
@@ -30,6 +30,7 @@ def session(
     *,
     customer: CustomerOption,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -42,7 +43,7 @@ def session(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         found = stack.sessions.get_session_by_session_id(session_id, customer)
     if as_json:
         show_json(shown.session_document(found))
@@ -58,6 +59,7 @@ def customer(
     *,
     every: Annotated[bool, typer.Option("--all", help="Ended and expired sessions as well.")] = False,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -71,7 +73,7 @@ def customer(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         activity = stack.projections.get_customer_activity(customer_id)
         sessions = stack.sessions.get_sessions_by_customer_id(customer_id, live_only=not every)
     if as_json:
@@ -87,6 +89,7 @@ def children(
     session_id: SessionArgument,
     *,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -99,7 +102,7 @@ def children(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         found = stack.sessions.get_child_sessions_by_session_id(session_id)
     if as_json:
         show_json([shown.session_document(child) for child in found])
@@ -114,6 +117,7 @@ def parent(
     child_session_id: Annotated[str, typer.Argument(metavar="CHILD", help="The child session's id.")],
     *,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -126,7 +130,7 @@ def parent(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         found = stack.sessions.get_session_by_child_session_id(child_session_id)
     if as_json:
         show_json(None if found is None else shown.family_document(found))
@@ -141,6 +145,7 @@ def last_login(
     customer_id: CustomerArgument,
     *,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -153,7 +158,7 @@ def last_login(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, stack_name, profile, region)) as stack:
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         activity = stack.projections.get_customer_activity(customer_id)
     if as_json:
         show_json(shown.last_login_document(activity))

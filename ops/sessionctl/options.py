@@ -9,13 +9,6 @@ from typing import Annotated
 import typer
 
 
-class Engine(StrEnum):
-    """What the tables of a local stack live on."""
-
-    MOTO = "moto"
-    DYNAMODB_LOCAL = "dynamodb-local"
-
-
 class Via(StrEnum):
     """What carries an event to the stack."""
 
@@ -38,6 +31,15 @@ Local = Annotated[
         rich_help_panel=_WHERE,
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="Which local stack, where several run.",
+        rich_help_panel=_WHERE,
+    ),
+]
 StackName = Annotated[
     str | None,
     typer.Option(
@@ -57,4 +59,3 @@ Region = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document, for programs.")]
 CustomerOption = Annotated[str, typer.Option("--customer", metavar="ID", help="The customer.")]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="What the tables live on.")]

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, CustomerOption, Local, Profile, Region, StackName, Via
+from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName, Via
 from ops.sessionctl.screen import command_line, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 from schemas.times import format_rfc3339, parse_rfc3339
@@ -76,6 +76,7 @@ def login(  # noqa: PLR0913 (the fields of a login)
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -100,7 +101,7 @@ def login(  # noqa: PLR0913 (the fields of a login)
         "expires_at": _later(when, expires_in) if expires_in is not None else expires_at,
         "client": {"ip": ip, "user_agent": user_agent, "device_id": device_id, "country": country},
     }
-    where = Where(local, stack_name, profile, region)
+    where = Where(local, name, stack_name, profile, region)
     _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
 
 
@@ -119,6 +120,7 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -136,7 +138,7 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
         "parent_session_id": parent,
         "reason": reason,
     }
-    where = Where(local, stack_name, profile, region)
+    where = Where(local, name, stack_name, profile, region)
     _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
 
 
@@ -153,6 +155,7 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -168,7 +171,7 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
         "customer_id": customer,
         "except_session_id": except_session,
     }
-    where = Where(local, stack_name, profile, region)
+    where = Where(local, name, stack_name, profile, region)
     _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
 
 
@@ -181,6 +184,7 @@ def publish_file(  # noqa: PLR0913 (each an option)
     no_validate: NoValidate = False,
     source: Annotated[str, typer.Option(metavar="NAME", help="What EventBridge calls the publisher.")] = _SOURCE,
     local: Local = False,
+    name: Name = None,
     stack_name: StackName = None,
     profile: Profile = None,
     region: Region = None,
@@ -198,7 +202,7 @@ def publish_file(  # noqa: PLR0913 (each an option)
     """
     from ops.sessionctl.sending import publish_entries
 
-    where = Where(local, stack_name, profile, region)
+    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack:
         name = "standard input" if file == "-" else file
         report = publish_entries(

@@ -1,7 +1,7 @@
-"""The local stack that runs in another terminal: how it says so, and how other commands find it.
+"""The local stacks that run in other terminals: how they say so, and how other commands find them.
 
-It says so in a file of the user's, which it keeps locked. The lock goes with the process, however that ends, so a file
-without a lock is what a killed one left behind.
+Each says so in a file of the user's, which it keeps locked. The lock goes with the process, however that ends, so a
+file without a lock is what a killed one left behind.
 """
 
 import fcntl
@@ -22,41 +22,44 @@ class RunningStack:
     """A local stack that is up.
 
     Attributes:
-        process_id: Of the `sessionctl local` that runs it.
+        process_id: Of the process that runs it.
+        name: The stack's name.
         region: The region it stands for.
-        endpoint: URL of everything but the tables.
-        dynamodb_endpoint: URL of the tables.
+        endpoint: URL of the local AWS.
         outputs: The template's outputs.
     """
 
     process_id: int
+    name: str
     region: str
     endpoint: str
-    dynamodb_endpoint: str
     outputs: Mapping[str, str]
 
 
-def state_file() -> Path:
-    """Return where the running stack says so. Source: XDG Base Directory Specification, state home."""
+def state_folder() -> Path:
+    """Return where running stacks say so. Source: XDG Base Directory Specification, state home."""
     base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "session-event-processor" / "local-stack.json"
+    return (Path(base) if base else Path.home() / ".local" / "state") / "session-event-processor" / "local-stacks"
 
 
 @contextmanager
-def announcing() -> Iterator[Callable[[RunningStack], None]]:
-    """Be the only local stack of this user while in this context.
+def announcing(name: str) -> Iterator[Callable[[RunningStack], None]]:
+    """Be the only local stack of this user and name while in this context.
 
     Yields:
         What announces the stack once it is up.
 
     Raises:
-        CannotRunError: Another one runs.
+        CannotRunError: Another one of that name runs.
     """
-    path = state_file()
+    path = state_folder() / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         if not _lock(file, fcntl.LOCK_EX):
-            raise CannotRunError(f"a local stack runs already{_process_in(file)}: use it, or end it with Ctrl-C")
+            raise CannotRunError(
+                f"a local stack {name} runs already{_process_in(file)}: use it, end it with Ctrl-C, "
+                "or start another one with --name"
+            )
         file.truncate(0)
 
         def announce(stack: RunningStack) -> None:
@@ -69,31 +72,39 @@ def announcing() -> Iterator[Callable[[RunningStack], None]]:
             path.unlink(missing_ok=True)
 
 
-def find_running() -> RunningStack:
-    """Find the local stack that runs.
+def find_running(name: str | None = None) -> RunningStack:
+    """Find a local stack that runs.
+
+    Args:
+        name: Its name; None for the only one.
 
     Raises:
-        CannotRunError: None does, or it is not up yet.
+        CannotRunError: None does, or several and none is named, or it is not up yet.
     """
-    try:
-        file = state_file().open(encoding="utf-8")
-    except FileNotFoundError:
-        raise CannotRunError(_none_runs("")) from None
-    with file:
-        if _lock(file, fcntl.LOCK_SH):
-            raise CannotRunError(_none_runs(f" (the last one{_process_in(file)} was killed)"))
-        text = file.read()
+    files = sorted(state_folder().glob("*.json")) if name is None else [state_folder() / f"{name}.json"]
+    texts = {path.stem: text for path in files if (text := _text_of_running(path)) is not None}
+    if len(texts) > 1:
+        raise CannotRunError(f"several local stacks run ({', '.join(texts)}): choose one with --name")
+    if not texts:
+        what = "no local stack is running" if name is None else f"no local stack {name} is running"
+        raise CannotRunError(
+            f"{what}: start one in another terminal with `{command_line('local')}`, "
+            "or name a deployed one with --stack-name"
+        )
+    [text] = texts.values()
     try:
         return RunningStack(**json.loads(text))
     except (TypeError, ValueError):
         raise CannotRunError("the local stack is starting: try again in a moment") from None
 
 
-def _none_runs(remark: str) -> str:
-    return (
-        f"no local stack is running{remark}: start one in another terminal with `{command_line('local')}`, "
-        "or name a deployed one with --stack-name"
-    )
+def _text_of_running(path: Path) -> str | None:
+    """Read what a stack says; None where its process has ended."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            return None if _lock(file, fcntl.LOCK_SH) else file.read()
+    except FileNotFoundError:
+        return None
 
 
 def _lock(file: IO[str], kind: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ops.publishing import Channel
+from ops.publishing.publisher import Channel
 from ops.sessionctl.event_files import Entry, PlacedMessage, Problem, read_entries, to_message
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import Via

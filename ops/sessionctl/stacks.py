@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ops.local_stack.environment import aws_settings, process_environment
+from ops.local_aws.environment import aws_settings, process_environment
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.running_stack import find_running
 
 if TYPE_CHECKING:
     import boto3
 
-    from ops.audit import Audit
-    from ops.publishing import Publisher
+    from ops.inspection.audit import Audit
+    from ops.publishing.publisher import Publisher
     from processors.projection_table import ProjectionTable
     from processors.session_table import SessionTable
 
@@ -28,6 +28,7 @@ class Where:
     """What the user said about the stack."""
 
     local: bool
+    name: str | None
     stack_name: str | None
     profile: str | None
     region: str | None
@@ -67,7 +68,7 @@ class Stack:
         Args:
             source: What the publisher calls itself on the bus.
         """
-        from ops.publishing import Publisher
+        from ops.publishing.publisher import Publisher
 
         return Publisher(
             events=self._client("events"),
@@ -79,7 +80,7 @@ class Stack:
 
     def audit(self) -> "Audit":
         """Compare its projections with its session items."""
-        from ops.audit import audit
+        from ops.inspection.audit import audit
 
         return audit(
             self._client("dynamodb"),
@@ -101,24 +102,22 @@ def open_stack(where: Where) -> Iterator[Stack]:
         BotoCoreError: It could not be asked.
     """
     if where.stack_name is not None:
-        if where.local:
-            raise CannotRunError("--local and --stack-name are two stacks: leave one of them out")
+        if where.local or where.name:
+            raise CannotRunError("--stack-name is a deployed stack, --local and --name a local one: leave one out")
         yield _deployed(where.stack_name, where)
         return
     if where.profile or where.region:
         raise CannotRunError("--profile and --region are for a deployed stack: name it with --stack-name")
-    with _local() as stack:
+    with _local(where.name) as stack:
         yield stack
 
 
 @contextmanager
-def _local() -> Iterator[Stack]:
+def _local(name: str | None) -> Iterator[Stack]:
     import boto3
 
-    running = find_running()
-    settings = aws_settings(
-        region=running.region, endpoint=running.endpoint, dynamodb_endpoint=running.dynamodb_endpoint
-    )
+    running = find_running(name)
+    settings = aws_settings(region=running.region, endpoint=running.endpoint)
     with process_environment(settings, without_prefix="AWS_"):
         yield Stack("the local stack", running.outputs, boto3.Session())
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.template.translation import translate
+from ops.validation.translation import translate
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
 from processors.runtime import wiring
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record

@@ -5,40 +5,41 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import boto3
 import pytest
-from botocore.config import Config
 
 from ops.demo.samples import SAMPLES
-from ops.engines.embedded import moto_process
-from ops.local_stack.environment import aws_settings
-from ops.runtime_api import Answer, LambdaRuntime, RuntimeClientError
-from ops.template.deployment import Deployment, load_deployment
+from ops.local_aws.emulator import REGION, Emulator
+from ops.local_aws.environment import aws_settings
+from ops.packaging.runtime_api import Answer, LambdaRuntime, RuntimeClientError
+from tests.resolved_template import resolved
 
-REGION = "eu-west-1"
+PARAMETERS = {"EnableEventBridgeDirect": "true", "DynamoDbBatchStatements": "false"}
+RESOURCES = resolved(PARAMETERS)
+FUNCTIONS = {name: found["Properties"] for name, found in RESOURCES.items() if found["Type"] == "AWS::Lambda::Function"}
 
 
 @dataclass
 class Deployed:
-    """The template's tables and queues on the embedded engine."""
+    """The template's tables and queues on the emulator: what `Ref` gives, by logical id."""
 
-    deployment: Deployment
-    attributes: dict[tuple[str, str], Any]
+    names: dict[str, str]
     endpoint: str
     dynamodb: Any
     sqs: Any
 
     def environment(self, function: str, **overrides: str) -> dict[str, str]:
         """What the function is told by the template and by Lambda, and nothing else."""
-        [resource] = [r for r in self.deployment.resources_of("AWS::Lambda::Function") if r.logical_id == function]
-        variables = self.deployment.properties_of(resource, self.attributes)["Environment"]["Variables"]
-        settings = aws_settings(region=REGION, endpoint=self.endpoint, dynamodb_endpoint=self.endpoint)
-        return {**settings, **variables, **overrides}
+        variables = {
+            name: value if isinstance(value, str) else self.ref(value["Ref"])
+            for name, value in FUNCTIONS[function]["Environment"]["Variables"].items()
+        }
+        return {**aws_settings(region=REGION, endpoint=self.endpoint), **variables, **overrides}
 
     def ref(self, logical_id: str) -> str:
-        name: str = self.attributes[(logical_id, "Ref")]
-        return name
+        return self.names.get(logical_id, logical_id)
 
     def items(self, logical_id: str) -> dict[str, dict[str, Any]]:
         found = self.dynamodb.scan(TableName=self.ref(logical_id))["Items"]
@@ -51,34 +52,27 @@ class Deployed:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with moto_process() as engine:
-        yield engine.endpoint
+    with Emulator() as emulator:
+        yield emulator.endpoint
 
 
 @pytest.fixture
-def deployed(endpoint: str) -> Iterator[Deployed]:
-    """Fresh tables and queues; without PartiQL, which moto has not."""
-    parameters = {"EnableEventBridgeDirect": "true", "DynamoDbBatchStatements": "false"}
-    credentials = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
-    config = Config(account_id_endpoint_mode="disabled")
-    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint, config=config, **credentials)
-    sqs = boto3.client("sqs", endpoint_url=endpoint, **credentials)
-    deployment = load_deployment(parameters=parameters)
-    attributes: dict[tuple[str, str], Any] = {}
-    for resource in deployment.resources_of("AWS::SQS::Queue"):
-        queue_url = sqs.create_queue(QueueName=resource.physical_name)["QueueUrl"]
-        attributes[(resource.logical_id, "Ref")] = queue_url
-    for resource in deployment.resources_of("AWS::DynamoDB::Table"):
-        kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
-        properties = {name: resource.properties[name] for name in kept if name in resource.properties}
-        dynamodb.create_table(TableName=resource.physical_name, **properties)
-        attributes[(resource.logical_id, "Ref")] = resource.physical_name
-    made = Deployed(deployment, attributes, endpoint, dynamodb, sqs)
-    yield made
-    for resource in deployment.resources_of("AWS::SQS::Queue"):
-        sqs.delete_queue(QueueUrl=made.ref(resource.logical_id))
-    for resource in deployment.resources_of("AWS::DynamoDB::Table"):
-        dynamodb.delete_table(TableName=resource.physical_name)
+def deployed(endpoint: str) -> Deployed:
+    """Fresh tables and queues."""
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
+    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint, **keys)
+    sqs = boto3.client("sqs", endpoint_url=endpoint, **keys)
+    made = uuid4().hex[:8]
+    names = {}
+    for logical_id, resource in RESOURCES.items():
+        if resource["Type"] == "AWS::SQS::Queue":
+            names[logical_id] = sqs.create_queue(QueueName=f"{logical_id}-{made}")["QueueUrl"]
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            kept = ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes", "BillingMode")
+            properties = {name: resource["Properties"][name] for name in kept if name in resource["Properties"]}
+            names[logical_id] = f"{logical_id}-{made}"
+            dynamodb.create_table(TableName=names[logical_id], **properties)
+    return Deployed(names, endpoint, dynamodb, sqs)
 
 
 def sample(name: str) -> Any:
@@ -98,11 +92,7 @@ LAMBDA_EVENTS = sorted(path.name for path in SAMPLES.glob("*.json") if function_
 
 
 def invoke(deployed: Deployed, event: Any, function: str, **overrides: str) -> tuple[Answer, str]:
-    [handler] = [
-        resource.properties["Handler"]
-        for resource in deployed.deployment.resources_of("AWS::Lambda::Function")
-        if resource.logical_id == function
-    ]
+    handler = FUNCTIONS[function]["Handler"]
     with LambdaRuntime(handler, environment=deployed.environment(function, **overrides)) as runtime:
         return runtime.invoke(event), runtime.output
 
@@ -121,10 +111,8 @@ def test_a_sample_is_answered_as_the_handlers_contract_says_and_no_token_is_logg
     assert deployed.items(written)
 
 
-def test_samples_of_every_function_are_here(deployed: Deployed) -> None:
-    functions = {resource.logical_id for resource in deployed.deployment.resources_of("AWS::Lambda::Function")}
-
-    assert {function_of(sample(name)) for name in LAMBDA_EVENTS} == functions
+def test_samples_of_every_function_are_here() -> None:
+    assert {function_of(sample(name)) for name in LAMBDA_EVENTS} == set(FUNCTIONS)
 
 
 def test_the_mixed_batch_leaves_its_malformed_events_in_the_rejected_queue(deployed: Deployed) -> None:

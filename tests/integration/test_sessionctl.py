@@ -17,7 +17,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
-from ops.leftovers import Rejection, read_rejections
+from ops.inspection.leftovers import Rejection, read_rejections
 from ops.sessionctl.app import app
 from ops.sessionctl.running_stack import find_running
 from schemas.times import format_rfc3339, to_milliseconds
@@ -44,7 +44,7 @@ class Local:
 @contextmanager
 def local_stack(folder: Path) -> Iterator[Local]:
     env_vars = folder / "env.json"
-    options = ["--bind", "0.0.0.0", "--env-vars", str(env_vars), "--log", str(folder / "log")]  # noqa: S104 (what is tested)
+    options = ["--bind", "0.0.0.0", "--env-vars", str(env_vars)]  # noqa: S104 (what is tested)
     with subprocess.Popen(  # noqa: S603 (the command is ours)
         [*COMMAND, "local", *options],
         stdout=subprocess.PIPE,
@@ -81,9 +81,8 @@ def answer(*arguments: str) -> Any:
 
 def aws(service: str) -> Any:
     running = find_running()
-    endpoint = running.dynamodb_endpoint if service == "dynamodb" else running.endpoint
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"}
-    return boto3.client(service, endpoint_url=endpoint, region_name=running.region, **keys)  # type: ignore[call-overload] # the name varies
+    return boto3.client(service, endpoint_url=running.endpoint, region_name=running.region, **keys)  # type: ignore[call-overload] # the name varies
 
 
 def rejections() -> list[Rejection]:
@@ -92,10 +91,10 @@ def rejections() -> list[Rejection]:
 
 
 def eventually(is_so: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 30
+    hangs_after = time.monotonic() + 180  # generous: the machine may be busy, and a function takes its time to start
     while not is_so():
-        assert time.monotonic() < give_up_at, "it never came to be"
-        time.sleep(0.05)
+        assert time.monotonic() < hangs_after, "it never became so"
+        time.sleep(0.2)
 
 
 def login(customer_id: str, session_id: str) -> str:
@@ -261,7 +260,7 @@ def test_the_lines_that_local_prints_work_when_pasted_into_another_terminal(stac
 
     result = subprocess.run(lines[0], shell=True, capture_output=True, text=True, check=False, cwd=ROOT)  # noqa: S602 (a line for a shell)
 
-    assert len(lines) == 5
+    assert len(lines) == 6
     assert result.returncode == 0, result.stderr
     assert result.stderr.startswith("Published login ")
 
@@ -281,7 +280,7 @@ def test_a_second_local_stack_is_refused(stack: Local) -> None:
     result = run("local")
 
     assert result.exit_code == 2
-    assert f"a local stack runs already, process {stack.process.pid}" in result.stderr
+    assert f"a local stack session-events runs already, process {stack.process.pid}" in result.stderr
 
 
 def test_local_ends_in_order_with_ctrl_c_and_leaves_nothing_that_says_it_runs(tmp_path: Path) -> None:
@@ -290,4 +289,4 @@ def test_local_ends_in_order_with_ctrl_c_and_leaves_nothing_that_says_it_runs(tm
 
     assert rest[-1] == "Stopped; nothing is left running."
     assert running.process.returncode == 0
-    assert not list(tmp_path.rglob("local-stack.json"))
+    assert not list(tmp_path.rglob("local-stacks/*.json"))

@@ -6,8 +6,8 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from ops.event_sources.invocation import FunctionError
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
+from tests.simulation.event_sources.invocation import FunctionError
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.network import CrashError, Network
 from tests.simulation.scheduler import KilledError, Scheduler, Task

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ops.dynamodb_double.stream import Stream, StreamShard
-from ops.event_sources.streams import Shard, StartingPosition
+from tests.simulation.event_sources.streams import Shard, StartingPosition
 
 
 class StreamView:

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from ops.audit import Audit, Recount, audit, compare, recount
+from ops.inspection.audit import Audit, Recount, audit, compare, recount
 from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session, write_item
 from schemas.projection_items import Entry, Projection, write_projection

@@ -9,7 +9,7 @@ import pytest
 from ops.demo.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_day
 from ops.demo.malformed import BREAKAGES
 from ops.demo.provider_shapes import PROVIDERS
-from ops.publishing import Channel
+from ops.publishing.publisher import Channel
 from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent

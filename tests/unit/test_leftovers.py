@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from ops.demo.token_search import places_with_tokens
-from ops.leftovers import read_dead_letters, read_rejections
+from ops.inspection.leftovers import read_dead_letters, read_rejections
 from processors.intake.rejections import rejection
 from schemas.errors import RejectedEventError
 

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from ops.publishing import Channel, Message, Publisher, PublishError
+from ops.publishing.publisher import Channel, Message, Publisher, PublishError
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/session-events"
 

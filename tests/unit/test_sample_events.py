@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ops.demo.samples import SAMPLES, SAMPLES_SENT_AT, SampleError, load_samples
-from ops.publishing import Channel, Message
+from ops.publishing.publisher import Channel, Message
 from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, parse_event

@@ -77,11 +77,11 @@ def test_without_a_local_stack_every_command_says_how_to_start_one(arguments: tu
 
 
 def test_a_local_stack_that_was_killed_is_not_taken_for_one_that_runs(tmp_path: Path) -> None:
-    folder = tmp_path / "session-event-processor"
-    folder.mkdir()
-    (folder / "local-stack.json").write_text(json.dumps({"process_id": 4711}))
+    folder = tmp_path / "session-event-processor" / "local-stacks"
+    folder.mkdir(parents=True)
+    (folder / "session-events.json").write_text(json.dumps({"process_id": 4711}))
 
-    assert "(the last one, process 4711 was killed)" in line(run("get", "customer", "c"))
+    assert line(run("get", "customer", "c")).startswith("no local stack is running: ")
 
 
 def test_a_stack_that_does_not_exist_is_named_with_its_region(somebody: None) -> None:
@@ -129,7 +129,10 @@ def test_an_endpoint_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--local", "--stack-name", "s"], "--local and --stack-name are two stacks: leave one of them out"),
+        (
+            ["--local", "--stack-name", "s"],
+            "--stack-name is a deployed stack, --local and --name a local one: leave one out",
+        ),
         (["--profile", "p"], "--profile and --region are for a deployed stack: name it with --stack-name"),
     ],
 )

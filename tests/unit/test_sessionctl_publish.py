@@ -13,7 +13,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 from typer.testing import CliRunner
 
-from ops.publishing import Channel, Publisher
+from ops.publishing.publisher import Channel, Publisher
 from ops.sessionctl.app import app
 from ops.sessionctl.event_files import Entry, read_entries, to_message
 from ops.sessionctl.options import Via

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ops import tables
-from ops.audit import Audit, Mismatch
-from ops.leftovers import DeadLetter, Rejection
+from ops.inspection.audit import Audit, Mismatch
+from ops.inspection.leftovers import DeadLetter, Rejection
 from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session
 from schemas.outcomes import Outcome

@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,16 +10,17 @@ import pytest
 from cfnlint.api import lint
 from samtranslator.yaml_helper import yaml_parse
 
-from ops.event_sources.filters import FilterCriteria
+from ops.validation.filters import FilterCriteria
 from ops.local_stack.lambda_function import load_handler
 from ops.template.deployment import load_deployment
-from ops.template.translation import TEMPLATE_PATH, translate
-from ops.validate import ALL_ON
+from ops.validation.translation import TEMPLATE_PATH, translate
+from ops.validation.checks import ALL_ON
 from processors.projections.state import CAPACITY
 from processors.runtime.settings import Settings
 from providers.mapping_files import read_mapping_file
 from providers.provider_mappings import DIRECTORY as MAPPINGS
 from schemas.items import Session, write_item
+from tests.resolved_template import resolved
 
 CONSUMER_VARIABLES = {
     "PROVIDER_MAPPINGS_DIRECTORY",
@@ -91,7 +93,8 @@ def test_every_handler_is_a_module_of_the_checkout() -> None:
 
 def test_every_handler_can_be_imported() -> None:
     for function in of_type("AWS::Lambda::Function").values():
-        assert callable(load_handler(function["Handler"]))
+        module, _, name = function["Handler"].rpartition(".")
+        assert callable(getattr(import_module(module), name))
 
 
 def test_every_function_is_built_by_its_target_of_the_makefile() -> None:
@@ -261,13 +264,8 @@ def test_with_all_buses_named_the_queue_admits_their_rules_and_by_default_only_o
     )
 
     def admitted(parameters: dict[str, str]) -> list[str]:
-        stack = load_deployment(parameters=parameters)
-        known = {(name, "Arn"): name for name in document()["Resources"]} | {
-            ("SessionEventsQueue", "Ref"): "SessionEventsQueue"
-        }
-        [policy] = [r for r in stack.resources_in_order() if r.logical_id == "SessionEventsQueuePolicy"]
-        [statement] = stack.properties_of(policy, known)["PolicyDocument"]["Statement"]
-        return list(statement["Condition"]["ArnEquals"]["aws:SourceArn"])
+        [statement] = resolved(parameters)["SessionEventsQueuePolicy"]["Properties"]["PolicyDocument"]["Statement"]
+        return [source["Fn::GetAtt"][0] for source in statement["Condition"]["ArnEquals"]["aws:SourceArn"]]
 
     assert admitted(buses) == list(QUEUE_RULES)
     assert admitted({}) == ["SessionEventsRule"]
@@ -376,9 +374,10 @@ def test_the_direct_function_gives_up_into_a_queue_that_it_may_send_to() -> None
     "resource_type", ["AWS::Lambda::Function", "AWS::Events::Rule", "AWS::Lambda::EventInvokeConfig"]
 )
 def test_nothing_of_the_direct_path_exists_unless_it_is_enabled(resource_type: str) -> None:
-    by_default = {resource.logical_id for resource in load_deployment().resources_of(resource_type)}
-    parameters = {"EnableEventBridgeDirect": "true"}
-    enabled = {resource.logical_id for resource in load_deployment(parameters=parameters).resources_of(resource_type)}
+    by_default, enabled = (
+        {logical_id for logical_id, resource in resources.items() if resource["Type"] == resource_type}
+        for resources in (resolved(), resolved({"EnableEventBridgeDirect": "true"}))
+    )
 
     direct = {logical_id for logical_id in enabled if logical_id.startswith("EventBridgeConsumer")}
 
@@ -422,11 +421,13 @@ def test_the_direct_function_which_is_told_no_transport_may_put_items() -> None:
 def test_every_function_takes_the_environment_that_it_is_given(level: str, limit: str) -> None:
     chosen = {"LogLevel": level, "MaxSessionsPerCustomer": limit}
     further = {"ProviderMappingsDirectory": "/opt/mappings", "TokenJwks": "{}"}
-    stack = load_deployment(parameters=ALL_ON | chosen | further)
-    known = {(logical_id, "Ref"): logical_id for logical_id in document()["Resources"]}
+    resources = resolved(ALL_ON | chosen | further).values()
 
-    for function in stack.resources_of("AWS::Lambda::Function"):
-        variables = stack.properties_of(function, known)["Environment"]["Variables"]
+    for function in (resource for resource in resources if resource["Type"] == "AWS::Lambda::Function"):
+        variables = {
+            name: value if isinstance(value, str) else value["Ref"]
+            for name, value in function["Properties"]["Environment"]["Variables"].items()
+        }
         settings = Settings.from_environment(variables, needs=tuple(variables))
 
         assert settings.sessions_table == "SessionsTable"

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from cfnlint.api import lint
 
-from ops.template.deployment import load_deployment
-from ops.template.translation import TEMPLATE_PATH, translate
-from ops.validate import ALL_ON, findings
+from ops.validation.checks import ALL_ON, findings
+from ops.validation.translation import TEMPLATE_PATH, translate
+from tests.resolved_template import resolved
 
 _RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"
 _WINDOW = f"MaximumBatchingWindowInSeconds: 1\n            {_RESPONSES}"
@@ -92,8 +92,4 @@ def test_a_planted_mistake_is_found_that_the_linter_of_the_source_misses(mistake
 
 
 def test_every_resource_exists_in_what_is_checked() -> None:
-    deployment = load_deployment(parameters=ALL_ON)
-
-    present = {resource.logical_id for resource in deployment.resources_in_order()} | set(deployment.without_effect)
-
-    assert set(translate(parameters=ALL_ON)["Resources"]) <= present
+    assert set(translate(parameters=ALL_ON)["Resources"]) == set(resolved(ALL_ON))

@@ -1,0 +1,1 @@
+"""What a stack holds, for people: audit of the projections, queues that wait for somebody, tables on the screen."""

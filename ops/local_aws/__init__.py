@@ -1,0 +1,1 @@
+"""The local AWS: an emulator that others keep, with our template deployed to it."""

@@ -1,0 +1,86 @@
+"""What the emulator does otherwise than AWS, and what is done about it here.
+
+Each entry names the reason, as seen with MiniStack 1.5.33, and goes when upstream mends it. Nothing else in this
+project knows that the local AWS is an emulator.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+EMULATOR_ENVIRONMENT = {
+    # Functions of several accounts and regions are none of ours; fewer threads start faster.
+    "MINISTACK_WORKER_THREADS": "32",
+}
+
+PARAMETERS = {
+    # Writes by PartiQL leave no record in the table's stream, so items are written one by one.
+    "DynamoDbBatchStatements": "false",
+}
+
+VISIBILITY_SECONDS = 1
+"""The template's three minutes would have a person wait half an hour for a dead letter."""
+
+CONCURRENCY = 2
+"""Each concurrent invocation is a Python process of its own here: more of them than cores only wait for each other."""
+
+STREAM_WRAPPER = "stream_wrapper"
+"""Module of the local bundle that wraps the handlers of streams."""
+
+STREAM_WRAPPER_SOURCE = """\
+\"\"\"Fails the batch of a failed record: the emulator ignores batchItemFailures of streams and would lose it.\"\"\"
+
+import importlib
+import os
+
+
+def lambda_handler(event, context):
+    module, _, name = os.environ["WRAPPED_HANDLER"].rpartition(".")
+    answer = getattr(importlib.import_module(module), name)(event, context)
+    if answer["batchItemFailures"]:
+        raise RuntimeError(f"records failed: {answer['batchItemFailures']}")
+    return answer
+"""
+
+
+def adapt(template: dict[str, Any]) -> None:
+    """Change a SAM template, in place, into one that the emulator runs as AWS runs the original.
+
+    Args:
+        template: The SAM template, intrinsic functions in their long form.
+    """
+    _allow_batches(template["Resources"])
+    for properties in _of_type(template, "AWS::SQS::Queue"):
+        if "RedrivePolicy" in properties:
+            properties["VisibilityTimeout"] = VISIBILITY_SECONDS
+    for properties in _of_type(template, "AWS::Serverless::Function"):
+        for event in properties.get("Events", {}).values():
+            if event["Type"] == "SQS":
+                event["Properties"]["ScalingConfig"] = {"MaximumConcurrency": CONCURRENCY}
+            if event["Type"] == "DynamoDB":
+                # It matches no filter of removals; the handlers check again.
+                event["Properties"].pop("FilterCriteria", None)
+                _wrap(properties)
+
+
+def _allow_batches(value: Any) -> None:
+    """Allow sqs:SendMessageBatch where sqs:SendMessage is: on AWS the one covers the other, here it is an action."""
+    if isinstance(value, list):
+        for member in value:
+            _allow_batches(member)
+    elif isinstance(value, dict):
+        if value.get("Action") == "sqs:SendMessage":
+            value["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
+        for member in value.values():
+            _allow_batches(member)
+
+
+def _wrap(function: dict[str, Any]) -> None:
+    variables = function.setdefault("Environment", {}).setdefault("Variables", {})
+    variables["WRAPPED_HANDLER"] = function["Handler"]
+    function["Handler"] = f"{STREAM_WRAPPER}.lambda_handler"
+
+
+def _of_type(template: dict[str, Any], kind: str) -> Iterator[dict[str, Any]]:
+    for resource in template["Resources"].values():
+        if resource["Type"] == kind:
+            yield resource.setdefault("Properties", {})

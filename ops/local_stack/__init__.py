@@ -1,1 +1,0 @@
-"""The deployed template on this machine: resources, pollers, handlers."""

@@ -1,1 +1,0 @@
-"""template.yaml, read as what a deployment makes of it."""

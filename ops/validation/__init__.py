@@ -1,0 +1,1 @@
+"""Translates template.yaml as a deployment does, and checks what linters do not look at."""

@@ -1,0 +1,174 @@
+"""The stack with every parameter at its other value: each way in and out, and a projector that loses its rights."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops.local_aws.logs import FunctionLogs
+from ops.local_aws.stack import LocalStack
+from ops.validation.translation import load_template
+from schemas.times import format_rfc3339
+from tests.deploy.conftest import eventually, sessionctl
+
+OTHER = {
+    "SessionTtlSeconds": "3600",
+    "SessionMaxLifetimeSeconds": "86400",
+    "MaxSessionsPerCustomer": "2",
+    "DynamoDbBatchStatements": "false",
+    "EnableEventBridgeDirect": "true",
+    "Auth0EventBusName": "auth0",
+    "OktaEventBusName": "okta",
+    "CognitoEventBusName": "default",
+    "AwsSignInEventBusName": "default",
+    "LogLevel": "DEBUG",
+    "LogRetentionDays": "7",
+    "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
+}
+LEFT = {
+    "ProviderMappingsDirectory": "a layer would have to bring one; tests/unit/test_template.py covers it",
+    "TokenJwks": "needs joserfc in the bundle",
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    class WithBuses(LocalStack):
+        def deploy(self, template: Any, parameters: Any) -> None:
+            for bus in ("auth0", "okta"):
+                self.client("events").create_event_bus(Name=bus)
+            super().deploy(template, parameters)
+
+    with WithBuses("every-parameter", parameters=OTHER, is_authorising=True) as running:
+        yield running
+
+
+def now(minutes: float = 0) -> str:
+    return format_rfc3339(datetime.now(UTC) + timedelta(minutes=minutes))
+
+
+def login(name: str, customer: str = "", **further: Any) -> dict[str, Any]:
+    event = {"event_id": f"e-{name}", "event_type": "login", "occurred_at": now(-1), "session_id": f"s-{name}"}
+    return event | {"customer_id": customer or f"c-{name}"} | further
+
+
+def put(stack: LocalStack, bus: str, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+    entry = {"EventBusName": bus, "Source": source, "DetailType": detail_type, "Detail": json.dumps(detail)}
+    assert stack.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+
+def send(stack: LocalStack, body: str) -> None:
+    stack.client("sqs").send_message(QueueUrl=stack.outputs["SessionEventsQueueUrl"], MessageBody=body)
+
+
+def count_of(stack: LocalStack, customer: str) -> int:
+    return int(sessionctl(stack, "get", "customer", customer).get("session_count", 0))
+
+
+def test_no_parameter_is_forgotten() -> None:
+    assert set(load_template()["Parameters"]) == {*OTHER, *LEFT}
+
+
+AUTH0 = {
+    "log_id": "900",
+    "data": {"type": "s", "user_id": "auth0|u-1", "details": {"session_id": "s-auth0"}},
+}
+OKTA = {
+    "eventType": "user.session.start",
+    "uuid": "0b0c0d0e-1111-11f1-8a2b-0123456789ab",
+    "outcome": {"result": "SUCCESS"},
+    "actor": {"id": "00u-1", "type": "User"},
+    "authenticationContext": {"externalSessionId": "102-1"},
+}
+
+
+def of_partner(bus: str, source: str, detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:
+    """An event as a rule hands it on. Only partners may put events with a source of theirs, here as on AWS."""
+    envelope = {"version": "0", "id": f"partner-{bus}", "account": "0" * 12, "region": "us-east-1", "resources": []}
+    return envelope | {"source": source, "detail-type": detail_type, "time": now(-1), "detail": detail}
+
+
+def test_an_event_over_each_way_in_reaches_register_and_projection(stack: LocalStack) -> None:
+    put(stack, stack.outputs["EventBusName"], "com.example.auth", "Login", login("bus"))
+    send(stack, json.dumps(login("queue")))
+    partners = {
+        "auth0": of_partner(
+            "auth0",
+            "aws.partner/auth0.com/example-1/auth0.logs",
+            "Auth0 log",
+            AUTH0 | {"data": AUTH0["data"] | {"date": now(-1)}},  # type: ignore[operator] # a dict
+        ),
+        "okta": of_partner("okta", "aws.partner/okta.com/example/stream", "SystemLog", OKTA | {"published": now(-1)}),
+    }
+    events = stack.client("events")
+    for bus, event in partners.items():
+        [rule] = events.list_rules(EventBusName=bus)["Rules"]
+        assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))["Result"]
+        send(stack, json.dumps(event))
+
+    for customer in ("c-bus", "c-queue", "auth0|u-1", "00u-1"):
+        eventually(f"a session of {customer}", lambda customer=customer: count_of(stack, customer) == 1)
+
+
+def test_the_direct_function_takes_what_is_put_on_the_bus(stack: LocalStack) -> None:
+    logs = FunctionLogs(stack.client("logs"), [group for group in stack.log_groups() if "EventBridge" in group])
+
+    put(stack, stack.outputs["EventBusName"], "com.example.auth", "Login", login("direct"))
+
+    eventually("the direct function has an outcome", lambda: logs.read() is not None and logs.metrics.total() > 0)
+
+
+def test_the_limit_of_the_parameter_ends_the_oldest_session(stack: LocalStack) -> None:
+    for number in range(3):
+        send(stack, json.dumps(login(f"limit-{number}", "c-limit") | {"occurred_at": now(number - 10)}))
+
+    def ended() -> bool:
+        [session] = [sessionctl(stack, "get", "session", "s-limit-0", "--customer", "c-limit")]
+        return bool(session) and session["end_reason"] == "limit"
+
+    eventually("the oldest of three sessions is ended", ended)
+    assert count_of(stack, "c-limit") == 2
+
+
+def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a_dead_letter(stack: LocalStack) -> None:
+    sqs = stack.client("sqs")
+    send(stack, "{not json")
+    send(stack, json.dumps(login("x") | {"event_type": "logout", "customer_id": None, "session_id": "never-seen"}))
+
+    def bodies(output: str) -> list[str]:
+        found = sqs.receive_message(QueueUrl=stack.outputs[output], VisibilityTimeout=0, MaxNumberOfMessages=10)
+        return [message["Body"] for message in found.get("Messages", ())]
+
+    rejected = eventually("a rejected event", lambda: bodies("RejectedEventsQueueUrl"))
+    dead = eventually("a dead letter", lambda: bodies("SessionEventsDeadLetterQueueUrl"))
+
+    assert "reason" in json.loads(rejected[0])
+    assert json.loads(dead[0])["session_id"] == "never-seen"
+
+
+def test_a_projector_without_its_permission_loses_nothing(stack: LocalStack) -> None:
+    iam, role = stack.client("iam"), _role_of(stack, "StreamProjectorFunctionName")
+    [policy_name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    policy = iam.get_role_policy(RoleName=role, PolicyName=policy_name)["PolicyDocument"]
+
+    iam.delete_role_policy(RoleName=role, PolicyName=policy_name)
+    send(stack, json.dumps(login("denied")))
+    eventually(
+        "the session is in the register",
+        lambda: sessionctl(stack, "get", "session", "s-denied", "--customer", "c-denied"),
+    )
+    logs = stack.logs()
+    eventually("the projector is refused", lambda: any("AccessDenied" in line for line in logs.read()))
+    before = count_of(stack, "c-denied")
+    iam.put_role_policy(RoleName=role, PolicyName=policy_name, PolicyDocument=json.dumps(policy))
+
+    assert before == 0
+    eventually("the projection has caught up", lambda: count_of(stack, "c-denied") == 1)
+    eventually("all projections agree", lambda: sessionctl(stack, "audit")["is_clean"])
+
+
+def _role_of(stack: LocalStack, output: str) -> str:
+    function = stack.client("lambda").get_function_configuration(FunctionName=stack.outputs[output])
+    return str(function["Role"].rpartition("/")[2])

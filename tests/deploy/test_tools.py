@@ -1,0 +1,143 @@
+"""The SAM CLI and the AWS CLI, as the documentation uses them."""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ops.local_aws.bundle import local_bundle
+from ops.local_aws.compensations import adapt
+from ops.local_aws.emulator import Emulator
+from ops.local_aws.stack import LocalStack
+from ops.validation.translation import load_template
+from tests.deploy.conftest import ROOT, TOOLS, eventually, run, sessionctl, settings_of
+
+NAME = "by-sam"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def environment(emulator: Emulator) -> dict[str, str]:
+    return settings_of(emulator.endpoint, "us-east-1")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `sam build` leaves, with the functions built for this machine."""
+    folder = tmp_path_factory.mktemp("built")
+    with zipfile.ZipFile(io.BytesIO(local_bundle())) as archive:
+        archive.extractall(folder / "code")  # our own bundle
+    template = load_template()
+    adapt(template)
+    template["Globals"]["Function"]["CodeUri"] = "code"
+    (folder / "template.json").write_text(json.dumps(template))
+    return folder
+
+
+def aws(environment: dict[str, str], *arguments: str) -> Any:
+    printed = run([str(TOOLS / "aws"), *arguments, "--output", "json"], environment)
+    return json.loads(printed) if printed.strip() else None
+
+
+def deploy(environment: dict[str, str], built: Path, *overrides: str) -> None:
+    run(
+        [
+            *(str(TOOLS / "sam"), "deploy", "--template-file", "template.json", "--stack-name", NAME),
+            *("--s3-bucket", "artifacts", "--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset"),
+            *("--no-fail-on-empty-changeset", "--parameter-overrides", "DynamoDbBatchStatements=false", *overrides),
+        ],
+        environment,
+        cwd=built,
+    )
+
+
+def outputs(environment: dict[str, str]) -> dict[str, str]:
+    [stack] = aws(environment, "cloudformation", "describe-stacks", "--stack-name", NAME)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
+def test_sam_deploys_updates_with_a_changed_parameter_and_deletes_all_but_the_tables(
+    emulator: Emulator, environment: dict[str, str], built: Path
+) -> None:
+    aws(environment, "s3api", "create-bucket", "--bucket", "artifacts")
+
+    deploy(environment, built)
+    first = outputs(environment)
+    deploy(environment, built, "MaxSessionsPerCustomer=3")
+    second = outputs(environment)
+    function = aws(
+        environment, *("lambda", "get-function-configuration"), "--function-name", second["StreamProjectorFunctionName"]
+    )
+    run([str(TOOLS / "sam"), "delete", "--stack-name", NAME, "--no-prompts", "--region", "us-east-1"], environment)
+    tables = aws(environment, "dynamodb", "list-tables")["TableNames"]
+
+    assert first["SessionsTableName"] == second["SessionsTableName"], "an update keeps the tables"
+    assert function["Environment"]["Variables"]["MAX_SESSIONS_PER_CUSTOMER"] == "3"
+    assert {first["SessionsTableName"], first["ProjectionsTableName"]} <= set(tables), "tables outlive the stack"
+
+
+def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it_needs_no_container(
+    tmp_path: Path, environment: dict[str, str]
+) -> None:
+    """`sam local invoke` itself starts a container; before that, it reads template, function, event and env file."""
+    event = json.loads(run([str(TOOLS / "sam"), *["local", "generate-event", "sqs", "receive-message"]], environment))
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    (tmp_path / "env.json").write_text(json.dumps({"SqsConsumerFunction": {"LOG_LEVEL": "DEBUG"}}))
+    import subprocess
+
+    invoked = subprocess.run(  # noqa: S603 # ours
+        [
+            *(str(TOOLS / "sam"), "local", "invoke", "SqsConsumerFunction", "--template", str(ROOT / "template.yaml")),
+            *("--event", str(tmp_path / "event.json"), "--env-vars", str(tmp_path / "env.json")),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+
+    assert event["Records"][0]["eventSource"] == "aws:sqs"
+    assert invoked.returncode != 0
+    assert re.search(r"(?i)(docker|container)", invoked.stderr), invoked.stderr
+
+
+def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed() -> None:
+    guide = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    blocks = [block for block in re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL) if "aws " in block]
+    files = dict(re.findall(r"`(\w+\.json)`.*?```json[^\n]*\n(.*?)```", guide, re.DOTALL))
+
+    with LocalStack("session-events") as stack:
+        environment = settings_of(stack.endpoint, stack.region)
+        environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
+        role = {"Version": "2012-10-17", "Statement": []}
+        stack.client("iam").create_role(RoleName="my-identity-service", AssumeRolePolicyDocument=json.dumps(role))
+        folder = Path(stack.client("s3").meta.endpoint_url.rpartition(":")[2])
+        script = "set -e\nunset AWS_ENDPOINT_URL_NOTHING\n" + "\n".join(
+            block for block in blocks if "aws schemas" not in block
+        )
+        script = script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')
+        assert folder
+        prepared = _prepare(files)
+        run(["bash", "-c", script], environment, cwd=prepared)
+
+        eventually("the events of the guide are in the register", lambda: sessionctl(stack, "audit")["session_items"])
+
+
+def _prepare(files: dict[str, str]) -> Path:
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="guide-"))
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder

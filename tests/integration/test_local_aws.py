@@ -1,0 +1,149 @@
+"""The local AWS itself: what it says when it cannot run, that it ends whole, and that several run side by side."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ops.local_aws.bundle import local_bundle
+from ops.local_aws.emulator import Emulator
+from ops.local_aws.stack import LocalStack, LocalStackError
+from ops.packaging.package import BuildError
+
+ROOT = Path(__file__).parents[2]
+UNTIL_HUNG = 180
+
+
+def processes_with(marker: str) -> list[str]:
+    found = subprocess.run(["pgrep", "-af", marker], capture_output=True, text=True, check=False)  # noqa: S603, S607 # a marker of ours
+    return [line for line in found.stdout.splitlines() if "pgrep" not in line]
+
+
+def test_a_port_in_use_is_one_line_that_names_it() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+
+        with pytest.raises(LocalStackError) as error, LocalStack(port=port):
+            pass
+
+    assert str(error.value).startswith(f"port {port} is in use: ")
+    assert "\n" not in str(error.value)
+
+
+def test_it_listens_on_this_machine_only() -> None:
+    with Emulator() as emulator:
+        port = int(emulator.endpoint.rpartition(":")[2])
+        with socket.socket() as probe:
+            answer = probe.connect_ex((socket.gethostbyname(socket.gethostname()), port))
+
+    own_name_is_loopback = socket.gethostbyname(socket.gethostname()).startswith("127.")
+    assert emulator.endpoint.startswith("http://127.0.0.1:")
+    assert answer != 0 or own_name_is_loopback
+
+
+def test_an_emulator_that_dies_is_said_and_nothing_goes_on_waiting() -> None:
+    with LocalStack() as stack:
+        port = stack.endpoint.rpartition(":")[2]
+        [server] = [line for line in processes_with("ministack") if f"GATEWAY_PORT={port}" in _environment_of(line)]
+
+        os.kill(int(server.split()[0]), signal.SIGKILL)
+        time.sleep(0.5)
+
+        with pytest.raises(LocalStackError, match=r"MiniStack.* ended with exit code"):
+            stack.raise_error()
+
+
+def _environment_of(line: str) -> str:
+    """The environment of a server, and not that of the watcher above it."""
+    if "child_process" in line:
+        return ""
+    try:
+        return Path(f"/proc/{line.split(maxsplit=1)[0]}/environ").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        (
+            "deadLetterTargetArn: !GetAtt SessionEventsDeadLetterQueue.Arn",
+            "deadLetterTargetArn: !GetAtt SessionEventsDeadLetterQueue.Nope",
+            "SessionEventsQueue",
+        ),
+        ("Type: AWS::S3::Bucket\n", "Type: AWS::S3::Pail\n", "AWS::S3::Pail"),
+        ("Resources:\n", "Resource:\n", "Resources"),
+    ],
+)
+def test_a_template_that_does_not_deploy_is_one_line(tmp_path: Path, right: str, wrong: str, message: str) -> None:
+    template = tmp_path / "template.yaml"
+    template.write_text((ROOT / "template.yaml").read_text().replace(right, wrong, 1))
+
+    with pytest.raises(LocalStackError) as error, LocalStack(template=template):
+        pass
+
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_parameter_that_the_template_does_not_have_is_refused_with_those_it_has() -> None:
+    with pytest.raises(LocalStackError, match=r"no parameter SessionTtl; it has .*SessionTtlSeconds"):
+        LocalStack(parameters={"SessionTtl": "60"}).__enter__()
+
+
+def test_the_functions_are_built_once_and_again_after_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = local_bundle(tmp_path)
+    monkeypatch.setattr("ops.local_aws.bundle.copy_dependencies", _fail)
+
+    second = local_bundle(tmp_path)
+    monkeypatch.setattr("ops.local_aws.bundle.STREAM_WRAPPER_SOURCE", "# changed")
+
+    assert first == second
+    with pytest.raises(BuildError):
+        local_bundle(tmp_path)
+
+
+def _fail(_target: Path) -> None:
+    raise BuildError("built again")
+
+
+def test_two_stacks_run_side_by_side_and_are_told_apart_by_name(tmp_path: Path) -> None:
+    with LocalStack("one") as one, LocalStack("two") as two:
+        names = [one.outputs["SessionsTableName"], two.outputs["SessionsTableName"]]
+
+        described = [stack.client("dynamodb").list_tables()["TableNames"] for stack in (one, two)]
+
+    assert names[0].startswith("one-")
+    assert names[1].startswith("two-")
+    assert names[0] in described[0]
+    assert names[0] not in described[1]
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_whatever_ends_it_leaves_nothing_running(tmp_path: Path, how: signal.Signals) -> None:
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "ops.sessionctl", "local", "--name", f"ended-{how.value}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as process:  # noqa: S603 # ours
+        assert process.stdout is not None
+        printed = ""
+        while "as they come" not in printed:
+            line = process.stdout.readline()
+            assert line, printed
+            printed += line
+        [endpoint] = [line.split()[1] for line in printed.splitlines() if line.strip().startswith("Endpoint")]
+        port = endpoint.rpartition(":")[2]
+
+        process.send_signal(how)
+        process.wait(UNTIL_HUNG)
+
+    hangs_after = time.monotonic() + UNTIL_HUNG
+    while any(f"GATEWAY_PORT={port} " in _environment_of(line) for line in processes_with("python")):
+        assert time.monotonic() < hangs_after, "a server outlived what started it"
+        time.sleep(0.2)
