@@ -9,7 +9,6 @@ from rich.text import Text
 
 from ops.inspection.tables import plain_table, state_in_words
 from ops.sessionctl.screen import answers
-from ops.inspection.tables import plain_table, state_in_words
 from processors.projections.activity import CustomerActivity
 from schemas.items import Session
 from schemas.times import format_rfc3339

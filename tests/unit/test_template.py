@@ -10,11 +10,9 @@ import pytest
 from cfnlint.api import lint
 from samtranslator.yaml_helper import yaml_parse
 
-from ops.validation.filters import FilterCriteria
-from ops.local_stack.lambda_function import load_handler
-from ops.template.deployment import load_deployment
-from ops.validation.translation import TEMPLATE_PATH, translate
 from ops.validation.checks import ALL_ON
+from ops.validation.filters import FilterCriteria
+from ops.validation.translation import TEMPLATE_PATH, translate
 from processors.projections.state import CAPACITY
 from processors.runtime.settings import Settings
 from providers.mapping_files import read_mapping_file
