@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ops import tables
+from ops.inspection import tables
 from ops.inspection.audit import Audit, Mismatch
 from ops.inspection.leftovers import DeadLetter, Rejection
 from processors.projections.activity import CustomerActivity
