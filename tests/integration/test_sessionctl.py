@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -274,6 +275,23 @@ def test_the_environment_for_containers_reaches_the_stack_by_the_name_containers
     assert environment["REJECTED_EVENTS_QUEUE_URL"].startswith(environment["AWS_ENDPOINT_URL"])
     assert environment["SESSIONS_TABLE"] == find_running().outputs["SessionsTableName"]
     assert environment["DYNAMODB_BATCH_STATEMENTS"] == "false"
+
+
+@pytest.mark.usefixtures("published")
+def test_the_readmes_code_runs_as_printed_in_a_shell_that_env_has_pointed_at_the_stack(stack: Local) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"^```python sample\n(.*?)^```", readme, re.MULTILINE | re.DOTALL)
+    code = code.replace("customer-1001", "one")
+    script = f'eval "$({sys.executable} -m ops.sessionctl env)"; exec {sys.executable} -'
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+    eventually(lambda: answer("get", "customer", "one")["session_count"] == 2)
+    done = subprocess.run(  # noqa: S603 # the README's own code
+        ["bash", "-c", script], input=code, capture_output=True, text=True, check=False, cwd=ROOT, env=clean
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0].startswith("2 ")
 
 
 def test_a_second_local_stack_is_refused(stack: Local) -> None:

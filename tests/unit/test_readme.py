@@ -39,7 +39,7 @@ def test_its_first_commands_are_the_front_door() -> None:
     assert blocks("bash")[0].split("\n")[:2] == ["make run", "make test"]
 
 
-def test_its_code_runs(backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
+def test_its_code_runs(backend: Backend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     now = datetime.now(UTC)
     backend.sessions.create_session(
         LoginEvent(
@@ -51,8 +51,8 @@ def test_its_code_runs(backend: Backend, capsys: pytest.CaptureFixture[str]) -> 
         )
     )
     [code] = blocks("python sample")
-    for name, table_name in (("projections", backend.projections_table), ("sessions", backend.sessions_table)):
-        code = code.replace(f'"{name}"', repr(table_name))
+    monkeypatch.setenv("SESSIONS_TABLE", backend.sessions_table)
+    monkeypatch.setenv("PROJECTIONS_TABLE", backend.projections_table)
 
     exec(compile(code, "README.md", "exec"), {})  # noqa: S102 # the README's own code
 
