@@ -286,8 +286,8 @@ def test_the_readmes_code_runs_as_printed_in_a_shell_that_env_has_pointed_at_the
     clean = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
 
     eventually(lambda: answer("get", "customer", "one")["session_count"] == 2)
-    done = subprocess.run(  # noqa: S603 # the README's own code
-        ["bash", "-c", script], input=code, capture_output=True, text=True, check=False, cwd=ROOT, env=clean
+    done = subprocess.run(  # noqa: S603 # the README's own code in a shell
+        ["/bin/bash", "-c", script], input=code, capture_output=True, text=True, check=False, cwd=ROOT, env=clean
     )
 
     assert done.returncode == 0, done.stderr
