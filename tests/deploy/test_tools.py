@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,8 +94,6 @@ def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it
     event = json.loads(run([str(TOOLS / "sam"), *["local", "generate-event", "sqs", "receive-message"]], environment))
     (tmp_path / "event.json").write_text(json.dumps(event))
     (tmp_path / "env.json").write_text(json.dumps({"SqsConsumerFunction": {"LOG_LEVEL": "DEBUG"}}))
-    import subprocess
-
     invoked = subprocess.run(  # noqa: S603 # ours
         [
             *(str(TOOLS / "sam"), "local", "invoke", "SqsConsumerFunction", "--template", str(ROOT / "template.yaml")),
@@ -112,32 +111,21 @@ def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it
     assert re.search(r"(?i)(docker|container)", invoked.stderr), invoked.stderr
 
 
-def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed() -> None:
+def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
     blocks = [block for block in re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL) if "aws " in block]
-    files = dict(re.findall(r"`(\w+\.json)`.*?```json[^\n]*\n(.*?)```", guide, re.DOTALL))
+    registry = "aws schemas"  # the emulator has no schema registry
+    script = "set -e\n" + "\n".join(block for block in blocks if registry not in block)
+    # version 1 of the AWS CLI ignores the variable for SQS, as the guide says
+    script = script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')
+    for name, text in re.findall(r"`(\w+\.json)`.*?```json[^\n]*\n(.*?)```", guide, re.DOTALL):
+        (tmp_path / name).write_text(text)
 
     with LocalStack("session-events") as stack:
         environment = settings_of(stack.endpoint, stack.region)
         environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
-        role = {"Version": "2012-10-17", "Statement": []}
-        stack.client("iam").create_role(RoleName="my-identity-service", AssumeRolePolicyDocument=json.dumps(role))
-        folder = Path(stack.client("s3").meta.endpoint_url.rpartition(":")[2])
-        script = "set -e\nunset AWS_ENDPOINT_URL_NOTHING\n" + "\n".join(
-            block for block in blocks if "aws schemas" not in block
-        )
-        script = script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')
-        assert folder
-        prepared = _prepare(files)
-        run(["bash", "-c", script], environment, cwd=prepared)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+        stack.client("iam").create_role(RoleName="my-identity-service", AssumeRolePolicyDocument=policy)
+        run(["bash", "-c", script], environment, cwd=tmp_path)
 
         eventually("the events of the guide are in the register", lambda: sessionctl(stack, "audit")["session_items"])
-
-
-def _prepare(files: dict[str, str]) -> Path:
-    import tempfile
-
-    folder = Path(tempfile.mkdtemp(prefix="guide-"))
-    for name, text in files.items():
-        (folder / name).write_text(text)
-    return folder
