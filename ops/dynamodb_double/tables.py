@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -42,6 +43,7 @@ class Table:
         self.keys_only = keys_only
         self.on_change: Callable[[Item | None, Item | None, bool], None] = lambda old, new, is_ttl: None
         self._index_lag = index_lag
+        self._earliest_ttl = math.inf
         self._indexed: dict[ItemKey, list[tuple[float, Item | None]]] = {}
         self._partitions: dict[tuple[str, str], dict[ItemKey, None]] = {}
 
@@ -75,7 +77,11 @@ class Table:
 
     def expired(self, now: float) -> list[ItemKey]:
         """Name the items that TTL may delete. A `ttl` that is no number never runs out."""
-        return [key for key, item in self.items.items() if "N" in item.get("ttl", {}) and int(item["ttl"]["N"]) < now]
+        if now <= self._earliest_ttl:
+            return []
+        times = {key: int(item["ttl"]["N"]) for key, item in self.items.items() if "N" in item.get("ttl", {})}
+        self._earliest_ttl = min(times.values(), default=math.inf)
+        return [key for key, at in times.items() if at < now]
 
     def partition(self, partition_key: str) -> list[Item]:
         """Read the items of a partition, by sort key."""
@@ -113,6 +119,8 @@ class Table:
             self.items.pop(key, None)
         else:
             self.items[key] = new
+            if "N" in new.get("ttl", {}):
+                self._earliest_ttl = min(self._earliest_ttl, int(new["ttl"]["N"]))
         for name, value in zip(self.key_names, key, strict=False):
             self._partitions.setdefault((name, value), {})[key] = None
         if self.has_index:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ops.dynamodb_double.tables import Item, ItemKey
 from processors.policies.ending import LIMIT, REVOKED
 from processors.projections.activity import activity_at
-from schemas.items import Session, read_item
+from schemas.items import Session
 from schemas.keys import customer_partition
 from schemas.projection_items import Projection, read_projection
 from tests.simulation.facts import TOKEN, Fact
+from tests.simulation.operated import Operated
 from tests.simulation.oracle import Oracle, SessionKey, session_key
 from tests.simulation.policy_claims import PolicyClaims
+from tests.simulation.reading import session_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -36,6 +38,9 @@ class Claims:
         self.accepted: dict[Fact, None] = {}
         self.is_table_final = False
         self.policies = PolicyClaims(simulation, self.fail)
+        self.operated = Operated(simulation, self.fail)
+        self.settings = [(simulation.history.default_seconds, simulation.history.maximum_seconds)]
+        """Lifetimes that were ever set: default and maximum, in seconds."""
         self._run = simulation
         self._logins: dict[str, set[tuple[int, str]]] = defaultdict(set)
         self._opened: dict[str, set[str]] = defaultdict(set)
@@ -68,13 +73,12 @@ class Claims:
         """An item of the sessions table was written."""
         if self.is_table_final and not _is_tombstone_of_child(new):
             self.fail("delivering everything again writes nothing to the sessions table", f"{old} became {new}")
+        self.operated.written(self._run.sessions.key_of(new or old or {}), new)
         if is_ttl and old is not None:
             self._ttl_deleted.add((old["PK"]["S"], old["SK"]["S"]))
             self._tombstone_gone(old)
-        if new is None or "broken" in new:
-            return
-        session = read_item(new)
-        if not isinstance(session, Session):
+        session = session_in(new)
+        if session is None:
             return
         self._check_over(session)
         self.policies.session_changed(_key_of(session), session)
@@ -86,8 +90,8 @@ class Claims:
 
         Its tombstone lasts for as long as any login that came before the end may be live. A later one is a new session.
         """
-        session = read_item(item) if "broken" not in item else None
-        if not isinstance(session, Session) or session.end_reason not in (LIMIT, REVOKED) or session.ttl is None:
+        session = session_in(item)
+        if session is None or session.end_reason not in (LIMIT, REVOKED) or session.ttl is None:
             return
         latest = 1000 * (session.ttl - self._run.history.maximum_seconds - TOMBSTONE_GRACE_SECONDS)
         customer = session.customer_id or ""
@@ -97,8 +101,13 @@ class Claims:
 
     def _check_over(self, session: Session) -> None:
         key = _key_of(session)
+        if self._is_operated(session):
+            return
         if key in self._ended and session.is_live(self._run.moment()) and not self._is_claimed_anew(key):
             self.fail("nothing is live after its logout was acknowledged", f"{key} after {self._ended[key]}")
+
+    def _is_operated(self, session: Session) -> bool:
+        return self.operated.concerns_child({session.customer_id, *self._claimants[_key_of(session)]})
 
     def _is_claimed_anew(self, key: SessionKey) -> bool:
         """Whether a child session that two customers claim is gone, so that it may be the other one's now."""
@@ -107,7 +116,10 @@ class Claims:
     def projection_changed(self, old: Item | None, new: Item | None) -> None:
         """An item of the projections table was written."""
         if new is None:
-            self.fail("a projection is never deleted", f"{old}")
+            if old is None or old["customer_id"]["S"] not in self.operated.without_projection:
+                self.fail("a projection is never deleted", f"{old}")
+            elif old is not None:
+                self._last_login.pop(old["customer_id"]["S"], None)
             return
         customer = new["customer_id"]["S"]
         last = new.get("last_login_time", {}).get("S", "")
@@ -116,6 +128,8 @@ class Claims:
         self._last_login[customer] = last
         projection = read_projection(new)
         before = None if old is None else read_projection(old)
+        if customer in self.operated.customers:
+            return
         self.policies.projection_changed(before, projection, self._opened[customer] - self._seen_over[customer])
         if last and _last_login_of(projection) not in self._logins[customer]:
             self.fail("last login is a real login", f"{customer}: {last} of {projection.last_login_session_id}")
@@ -131,8 +145,8 @@ class Claims:
             image = record["dynamodb"].get("NewImage")
             if image is None or image.get("session_state", {}).get("S") != "closing" or "broken" in image:
                 continue
-            session = read_item(image)
-            if isinstance(session, Session) and session.parent_session_id is None and session.has_login:
+            session = session_in(image)
+            if session is not None and session.parent_session_id is None and session.has_login:
                 customer = session.customer_id or ""
                 if _key_of(session) in self._returned:
                     continue
@@ -150,8 +164,8 @@ class Claims:
         self._ended.setdefault(key, fact)
         table = self._run.sessions
         for item in table.items.values():
-            session = read_item(item) if "broken" not in item else None
-            if isinstance(session, Session):
+            session = session_in(item)
+            if session is not None:
                 self._check_over(session)
 
     def _certainly_ended_by(self, fact: Fact) -> SessionKey | None:
@@ -170,10 +184,11 @@ class Claims:
         """All is delivered, no fault is left: what is stored must be what the facts say."""
         oracle = self.oracle()
         self.policies.settled(oracle)
-        for customer in sorted(self._logins | oracle.revocations):
+        self.operated.settled()
+        for customer in sorted((self._logins | oracle.revocations).keys() - self.operated.customers):
             self._check_customer(customer, oracle)
         for key, expected in sorted(oracle.sessions.items(), key=str):
-            if expected.logins:
+            if expected.logins and not self.operated.concerns_child(oracle.claimants(key)):
                 self._check_session(key, oracle)
         self._check_left_over()
 
@@ -185,15 +200,18 @@ class Claims:
             history.old_items,
             self.policies.evicted,
             self._returned,
-            default_seconds=history.default_seconds,
-            maximum_seconds=history.maximum_seconds,
+            settings=self.settings,
         )
 
     def _check_customer(self, customer: str, oracle: Oracle) -> None:
         item = self._run.projections.items.get((customer_partition(customer), ""))
         projection = None if item is None else read_projection(item)
         now = self._run.scheduler.now
-        for moment in [now, *(at + change for at in oracle.expiries() if at > now for change in (-0.001, 0.0))]:
+        is_settled = len(self.settings) == 1
+        for moment in [
+            now,
+            *(at + change for at in oracle.expiries() if at > now for change in (-0.001, 0.0) if is_settled),
+        ]:
             activity = activity_at(projection, customer, self._run.moment(moment))
             certain, possible = oracle.live_sessions(customer, moment)
             names = set(activity.session_ids)
@@ -227,9 +245,9 @@ class Claims:
         item = self._run.sessions.items.get(item_key)
         if item_key in self._ttl_deleted or self.violation:
             return
-        session = None if item is None else read_item(item)
+        session = session_in(item)
         expected = oracle.sessions[key]
-        if not isinstance(session, Session):
+        if session is None:
             self.fail("every session is stored", f"{item_key}")
             return
         is_ended = session.session_state == "closing"
@@ -246,7 +264,7 @@ class Claims:
             expires_at = session.expires_at and int(session.expires_at.timestamp())
             if (
                 found != wanted
-                or expires_at != oracle.expiry(key)
+                or not oracle.may_expire(key, expires_at)
                 or (session.last_login_event_id or "") != last.event_id
             ):
                 self.fail(
@@ -278,8 +296,8 @@ class Claims:
     def _is_here(self, logout: Fact) -> bool:
         """Whether a logout without customer had a session to end; a tombstone that TTL left is none."""
         for item in self._run.sessions.items.values():
-            session = read_item(item) if "broken" not in item else None
-            if isinstance(session, Session) and session.session_id == logout.session and session.has_login:
+            session = session_in(item)
+            if session is not None and session.session_id == logout.session and session.has_login:
                 return True
         return False
 
@@ -288,6 +306,7 @@ class Claims:
         return [
             activity_at(read_projection(item), item["customer_id"]["S"], self._run.moment())
             for _, item in sorted(items.items())
+            if item["customer_id"]["S"] not in self.operated.customers
         ]
 
     def unclear_facts(self) -> set[Fact]:

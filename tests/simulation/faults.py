@@ -76,7 +76,42 @@ class Fault(StrEnum):
     """A session id under two customers, a child session that two customers claim."""
     OLD_ITEMS = "old-items"
     """Items of the original schema, and items written before an attribute existed."""
+    SETTINGS_CHANGED = "settings-changed"
+    """Lifetimes are raised and lowered while events are on their way."""
+    PROJECTION_DELETED = "projection-deleted"
+    """Somebody deletes a projection."""
+    SESSION_DELETED = "session-deleted"
+    """Somebody deletes a session's item."""
+    RESTORE = "restore"
+    """An earlier image of an item is put back, with its version."""
+    FOREIGN_WRITER = "foreign-writer"
+    """Another program sets attributes of its own, and ours to types that we do not know."""
+    FOREIGN_TTL = "foreign-ttl"
+    """Items of the original schema have a `ttl` of their own writer's, which may end them while they are live."""
+    PUBLISHER_TIME = "publisher-time"
+    """A login of years ahead comes on the direct path, with an envelope that agrees with it."""
+    FLOOD = "flood"
+    """Messages of hundreds of logouts for sessions that nobody knows, beside good events."""
+    COMMANDS_QUEUE = "commands-queue"
+    """Commands have a queue of their own."""
 
+
+OPERATIONS = frozenset(
+    {
+        Fault.SETTINGS_CHANGED,
+        Fault.PROJECTION_DELETED,
+        Fault.SESSION_DELETED,
+        Fault.RESTORE,
+        Fault.FOREIGN_WRITER,
+        Fault.FOREIGN_TTL,
+        Fault.PUBLISHER_TIME,
+        Fault.FLOOD,
+        Fault.COMMANDS_QUEUE,
+    }
+)
+"""What operators, other programs and hostile publishers do: drawn seldom, so that faults are also seen without them."""
+HELD: frozenset[Fault] = frozenset()
+"""Of the operations those that the handlers hold against: drawn by default. The others have to be asked for by name."""
 
 OUTSIDE_THE_PROMISE = frozenset({Fault.INDEX_OUTAGE})
 """Has to be asked for by name. A child session whose login and whose logout without parent both pass through the
@@ -116,9 +151,22 @@ class Faults:
         return True
 
 
+HARMLESS = frozenset(
+    {Fault.FLOOD, Fault.COMMANDS_QUEUE, Fault.LOGOUT_FIRST, Fault.REORDER, Fault.LONG_DELAY, Fault.OLD_ITEMS}
+)
+"""Nothing of these makes a delivery fail: with them alone a good event is taken at once."""
+
+OPERATION_SHARE = 0.15
+
+
 def draw_faults(source: Random) -> list[Fault]:
     """Choose a run's faults: none, all, a single one, or any mixture. Mixtures find what all at once would drown."""
-    every = [fault for fault in Fault if fault not in OUTSIDE_THE_PROMISE]
+    every = [fault for fault in Fault if fault not in OUTSIDE_THE_PROMISE | OPERATIONS]
+    operations = [fault for fault in Fault if fault in HELD and source.random() < OPERATION_SHARE]
+    return _draw_accidents(source, every) + operations
+
+
+def _draw_accidents(source: Random, every: list[Fault]) -> list[Fault]:
     style = source.random()
     if style < 0.02:
         return []

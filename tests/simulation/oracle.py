@@ -5,7 +5,7 @@ logout: there the promise leaves room, and so does the oracle (`may_be_ended`).
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from tests.simulation.facts import Fact
@@ -47,8 +47,7 @@ class Oracle:
         old_items: Facts that were in the table before, and whether each was ended.
         evicted: Sessions that were ended because of the limit, which depends on what had arrived.
         returned: Sessions used again after a policy had ended them and TTL had taken the tombstone: they may be live.
-        default_seconds: From a login to its expiry.
-        maximum_seconds: What any expiry is clipped to.
+        settings: Lifetimes that were ever set, in seconds: from a login to its expiry, and what any is clipped to.
     """
 
     def __init__(
@@ -58,13 +57,11 @@ class Oracle:
         evicted: Collection[SessionKey],
         returned: Collection[SessionKey],
         *,
-        default_seconds: int,
-        maximum_seconds: int,
+        settings: Sequence[tuple[int, int]],
     ) -> None:
         self._evicted = evicted
         self.returned = returned
-        self._default = default_seconds
-        self._maximum = maximum_seconds
+        self._settings = settings
         self.sessions: dict[SessionKey, Expected] = defaultdict(Expected)
         self.revocations: dict[str, list[Fact]] = defaultdict(list)
         facts = list(facts)
@@ -139,12 +136,20 @@ class Oracle:
 
     def expiry(self, key: SessionKey) -> int | None:
         """Tell when a session runs out, epoch seconds; None: an item of the original schema, never by itself."""
-        finite = [self._expiry_of(login) for login in self.sessions[key].logins if not login.is_original]
-        return max(finite, default=None)
+        return self._expiries(key)[1]
 
-    def _expiry_of(self, login: Fact) -> int:
-        asked = login.expires_at if login.expires_at is not None else login.occurred_at + self._default * 1000
-        return min(asked, login.occurred_at + self._maximum * 1000) // 1000
+    def may_expire(self, key: SessionKey, at: int | None) -> bool:
+        """Tell whether a session may run out at a time: replays under changed settings give what the new ones say."""
+        earliest, latest = self._expiries(key)
+        if at is None or earliest is None or latest is None:
+            return at is latest
+        return earliest <= at <= latest
+
+    def _expiries(self, key: SessionKey) -> tuple[int | None, int | None]:
+        logins = [login for login in self.sessions[key].logins if not login.is_original]
+        bounds = [max((_expiry_of(login, *settings) for login in logins), default=None) for settings in self._settings]
+        finite = [bound for bound in bounds if bound is not None]
+        return min(finite, default=None), max(finite, default=None)
 
     def live_sessions(self, customer: str, now: float) -> tuple[set[str], set[str]]:
         """Name the customer's top-level sessions that must count at a time, and those that may."""
@@ -154,9 +159,10 @@ class Oracle:
                 continue
             if self.must_be_over((parent, session, owner)):
                 continue
-            expires_at = self.expiry((parent, session, owner))
-            if expires_at is None or now < expires_at:
-                is_open = expected.may_be_ended or (parent, session, owner) in self.returned
+            earliest, latest = self._expiries((parent, session, owner))
+            if latest is None or now < latest:
+                may_be_over = earliest is not None and now >= earliest
+                is_open = may_be_over or expected.may_be_ended or (parent, session, owner) in self.returned
                 (possible if is_open else certain).add(session)
         return certain, certain | possible
 
@@ -188,3 +194,8 @@ class Oracle:
 def session_key(fact: Fact) -> SessionKey:
     """Say which session a login, or a logout that names everything, is about."""
     return fact.parent, fact.session or "", fact.customer if fact.parent is None else None
+
+
+def _expiry_of(login: Fact, default: int, maximum: int) -> int:
+    asked = login.expires_at if login.expires_at is not None else login.occurred_at + default * 1000
+    return min(asked, login.occurred_at + maximum * 1000) // 1000

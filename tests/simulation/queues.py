@@ -59,6 +59,7 @@ class Queue:
         self.messages: dict[str, StoredMessage] = {}
         self.dead_letters: list[StoredMessage] = []
         self.pollers: list[Task] = []
+        self.on_receive: Callable[[StoredMessage], None] = lambda message: None
         self.on_delete: Callable[[StoredMessage], None] = lambda message: None
         self.visibility = visibility
         self.max_receives = max_receives
@@ -93,6 +94,7 @@ class Queue:
                 self.dead_letters.append(message)
                 continue
             message.receives += 1
+            self.on_receive(message)
             duplicate = self._faults.strikes(Fault.DUPLICATE_DELIVERY)
             message.visible_at = now + (self._source.random() if duplicate else self.visibility)
             self._announce(message)
@@ -148,17 +150,20 @@ class SqsClient:
 
     Args:
         queues: By URL.
-        commands: That among them to which the projector sends its commands.
+        events: That among them to which publishers send.
+        commands: That among them to which the projector sends its commands; it may be the same.
         network: The way to them.
         source: The run's one source of randomness.
         faults: What goes wrong.
     """
 
     def __init__(
-        self, queues: dict[str, Queue], commands: Queue, network: Network, source: Random, faults: Faults
+        self, queues: dict[str, Queue], events: Queue, commands: Queue, network: Network, source: Random, faults: Faults
     ) -> None:
+        self.on_stray: Callable[[str], None] = lambda body: None
         self.on_command: Callable[[str, bool], None] = lambda body, is_lost: None
         self._queues = queues
+        self._events = events
         self._commands = commands
         self._network = network
         self._source = source
@@ -182,6 +187,8 @@ class SqsClient:
             return "InternalError"
         if queue is self._commands:
             self._send_command(body)
+        elif queue is self._events:
+            self.on_stray(body)
         else:
             queue.send(body)
         return None

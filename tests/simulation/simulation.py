@@ -20,12 +20,13 @@ from tests.simulation.event_sources.sqs import SqsMapping, SqsPoller
 from tests.simulation.event_sources.stream_batches import DiscardedBatch, RetryPolicy
 from tests.simulation.event_sources.streams import StreamMapping, StreamPoller
 from tests.simulation.facts import START, TOKEN, Fact, Generator, Route, Sending
-from tests.simulation.faults import Fault, Faults, draw_faults
+from tests.simulation.faults import HARMLESS, Fault, Faults, draw_faults
 from tests.simulation.functions import FATAL_BODY, Functions
 from tests.simulation.network import Network
+from tests.simulation.operations import FLOOD, Operations
 from tests.simulation.queues import Queue, SqsClient, StoredMessage
 from tests.simulation.scheduler import Scheduler, Task
-from tests.simulation.stage import EVENTS_URL, REJECTED_URL, playing
+from tests.simulation.stage import COMMANDS_URL, EVENTS_URL, REJECTED_URL, playing
 from tests.simulation.stream_view import StreamView
 
 MAX_CLOCK_AHEAD_MS = 300_000
@@ -102,6 +103,7 @@ class Simulation:
         self._build_tables()
         self._build_queues()
         self.claims = Claims(self)
+        self.operations = Operations(self)
         self.functions = Functions(self.scheduler, self.network, self.source, self.faults, self.note, self.claims.fail)
         self._sent: dict[tuple[str, Fact], None] = {}
         self._by_envelope: dict[str, tuple[Fact, float]] = {}
@@ -145,8 +147,13 @@ class Simulation:
         self.events_queue.on_delete = self._message_done
         self.function_queue = make("function")
         self.rejected_queue = make("rejected")
+        self.events_queue.on_receive = self._message_received
         queues = {EVENTS_URL: self.events_queue, REJECTED_URL: self.rejected_queue}
-        self.sqs = SqsClient(queues, self.events_queue, self.network, self.source, self.faults)
+        self.commands_queue = self.events_queue
+        if Fault.COMMANDS_QUEUE in self.faults:
+            self.commands_queue = queues[COMMANDS_URL] = make("commands", max_receives=self.events_queue.max_receives)
+        self.sqs = SqsClient(queues, self.events_queue, self.commands_queue, self.network, self.source, self.faults)
+        self.sqs.on_stray = lambda body: self.claims.fail("commands have a queue of their own", body)
         self.sqs.on_command = self._command_sent
 
     def _build_pollers(self) -> None:
@@ -161,6 +168,11 @@ class Simulation:
             )
             invoke = partial(self.functions.invoke, "sqs_consumer")
             self._listen(f"sqs-{number}", self.events_queue, SqsPoller(mapping, self.events_queue, invoke, self._clock))
+        if self.commands_queue is not self.events_queue:
+            mapping = SqsMapping(_ARN.format("sqs", "commands"), batch_size=10, report_batch_item_failures=True)
+            invoke = partial(self.functions.invoke, "sqs_consumer")
+            poller = SqsPoller(mapping, self.commands_queue, invoke, self._clock)
+            self._listen("commands", self.commands_queue, poller)
         for number in range(min(workers, 2)):
             poller = AsyncPoller(
                 AsyncSettings(), self.function_queue, self._invoke_directly, self._clock, self._discarded_events.append
@@ -229,6 +241,7 @@ class Simulation:
             self.faults.injected[Fault.TTL] += 1
         if self.has_trace:
             self.note(f"sessions: {_short(old)} -> {_short(new)}{' by TTL' if is_ttl else ''}")
+        self.operations.remember(new)
         self.claims.session_changed(old, new, is_ttl)
 
     def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
@@ -247,12 +260,19 @@ class Simulation:
         self._has_lost_commands |= is_lost
         self.claims.policies.command_sent(body, is_lost=is_lost)
 
+    def _message_received(self, message: StoredMessage) -> None:
+        is_good = isinstance(message.about, Fact) and (message.about.customer is not None)
+        if is_good and message.receives > 2 and self.faults.enabled <= HARMLESS:
+            self.claims.fail("a flood delays itself, never a good event", f"{message.about}, {message.receives} times")
+
     def _message_done(self, message: StoredMessage) -> None:
         if isinstance(message.about, Fact):
             self._event_done(message.about, message.sent_at, message.body)
 
     def _invoke_directly(self, event: dict[str, Any]) -> Any:
         outcome = self.functions.invoke("eventbridge_consumer", event)
+        if event["id"] not in self._by_envelope:
+            return outcome  # of years ahead
         fact, sent_at = self._by_envelope[event["id"]]
         self._event_done(fact, float(int(sent_at)), json.dumps(event))  # EventBridge's `time` has no fractions
         return outcome
@@ -329,6 +349,7 @@ class Simulation:
             for _ in range(times):
                 if self.faults.planned(fault, 0.6):
                     self.scheduler.at(self.source.uniform(START, end), action)
+        self.operations.plan(end)
         for _ in range(12 if Fault.TTL in self.faults else 0):
             self.scheduler.at(self.source.uniform(START, end), self._sweep)
         self.scheduler.at(end, lambda: None)
@@ -339,7 +360,7 @@ class Simulation:
         self.faults.is_quiet = True
         self.note("faults off")
         self._drain()
-        if self._has_lost_commands:
+        if self._has_lost_commands or self.claims.operated.without_projection:
             self._touch_customers()
             self._drain()
         if Fault.CLOCK_SKEW in self.faults:  # a function whose clock was ahead has let sessions go too early
@@ -365,7 +386,8 @@ class Simulation:
         """Deliver every event and every stream record once more: nothing may change."""
         self.note("everything again")
         has_lost = bool(self.claims.policies.lost_children)  # this may heal them
-        self.claims.is_table_final = not self.claims.has_ttl_deleted and not has_lost
+        is_changed = bool(self.claims.operated.customers) or len(self.claims.settings) > 1
+        self.claims.is_table_final = not self.claims.has_ttl_deleted and not has_lost and not is_changed
         before = dict(self.projections.items)
         unclear = self.claims.unclear_facts()
         for body, fact in self._sent:
@@ -374,7 +396,7 @@ class Simulation:
         self._replay_stream()
         self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
         was, is_now = self.claims.visible(before), self.claims.visible(self.projections.items)
-        if self.claims.violation is None and was != is_now:
+        if self.claims.violation is None and was != is_now and len(self.claims.settings) == 1:
             self.claims.fail("delivering everything again changes nothing", f"{was} became {is_now}")
 
     def _run_until(self, is_over: Any, claim: str) -> None:
@@ -386,6 +408,7 @@ class Simulation:
     def _is_drained(self) -> bool:
         return (
             not self.events_queue.messages
+            and not self.commands_queue.messages
             and not self.function_queue.messages
             and not self.functions.running
             and not self.network.pending_late
@@ -440,14 +463,17 @@ class Simulation:
 
     def _redrive(self) -> bool:
         """Deliver dead letters and discarded batches again; answers whether there were any."""
-        letters = [letter for letter in self.events_queue.dead_letters if letter.about != FATAL_BODY]
+        letters = [letter for letter in self.events_queue.dead_letters if letter.about not in (FATAL_BODY, FLOOD)]
         self.events_queue.dead_letters = letters
         events, self._discarded_events[:] = list(self._discarded_events), []
         batches, self._discarded_batches[:] = list(self._discarded_batches), []
         self.note(f"redrive {len(letters)} letters, {len(events)} events, {len(batches)} batches")
         self.events_queue.redrive()
+        if self.commands_queue is not self.events_queue:
+            letters += self.commands_queue.dead_letters
+            self.commands_queue.redrive()
         for discarded in events:
-            fact, _ = self._by_envelope[discarded.event["id"]]
+            fact, _ = self._by_envelope.get(discarded.event["id"], (None, 0.0))
             self.function_queue.send(json.dumps(discarded.event), fact)
         for batch in batches:
             self._redriving += 1
@@ -509,9 +535,13 @@ class Simulation:
 
     def undelivered(self) -> list[tuple[Any, str]]:
         """What is in dead-letter queues at the end."""
-        letters = [(letter.about, letter.body) for letter in self.events_queue.dead_letters]
-        events = [(self._by_envelope[event.event["id"]][0], "") for event in self._discarded_events]
-        return [(about, body) for about, body in letters + events if about != FATAL_BODY]
+        queues = dict.fromkeys((self.events_queue, self.commands_queue))
+        letters = [(letter.about, letter.body) for queue in queues for letter in queue.dead_letters]
+        events = [
+            (self._by_envelope.get(event.event["id"], (None, 0.0))[0], json.dumps(event.event))
+            for event in self._discarded_events
+        ]
+        return [(about, body) for about, body in letters + events if about not in (FATAL_BODY, FLOOD)]
 
     def rejected_bodies(self) -> list[str]:
         """What is in the rejected-events queue."""

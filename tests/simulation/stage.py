@@ -11,11 +11,13 @@ from unittest import mock
 
 from processors.aws import item_store
 from processors.runtime import clock, telemetry, wiring
+from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 EVENTS_URL, REJECTED_URL = "https://simulated/events", "https://simulated/rejected"
+COMMANDS_URL = "https://simulated/commands"
 
 
 class _NoMetrics:
@@ -52,6 +54,8 @@ def playing(simulation: "Simulation") -> Iterator[None]:
         "MAX_SESSIONS_PER_CUSTOMER": str(simulation.history.limit),
         "DYNAMODB_BATCH_STATEMENTS": str(simulation.transport == "statements").lower(),
     }
+    if Fault.COMMANDS_QUEUE in simulation.faults:
+        environment["SESSION_COMMANDS_QUEUE_URL"] = COMMANDS_URL
     with ExitStack() as stack:
         for patch in (
             mock.patch.object(wiring, "client", clients.__getitem__),

@@ -1,0 +1,94 @@
+"""What is claimed where operators and other programs had their hands in: the projection says what the register says.
+
+What a deletion or a restore by hand makes of a session is the register's to say and not the facts': copies of the facts
+may or may not still come. So the oracle is the table itself, counted anew.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ops.dynamodb_double.tables import Item, ItemKey
+from processors.projections.activity import activity_at
+from schemas.items import Session
+from schemas.keys import customer_partition
+from schemas.projection_items import read_projection
+from tests.simulation.reading import session_in
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+
+class Operated:
+    """Knows what was changed by hand in a run, and judges it.
+
+    Args:
+        simulation: The run.
+        fail: Takes a violated claim.
+    """
+
+    def __init__(self, simulation: "Simulation", fail: Callable[[str, str], None]) -> None:
+        self.customers: set[str] = set()
+        """Whose sessions or projection were changed by hand."""
+        self.without_projection: set[str] = set()
+        self.foreign: dict[ItemKey, Item] = {}
+        """Attributes that another program has set, by item."""
+        self._run = simulation
+        self._fail = fail
+
+    def session_changed(self, item: Item) -> None:
+        """A session's item is changed by hand: all of its customers' sessions may follow from it."""
+        session_id = item["PK"]["S"].removeprefix("suuid#")
+        for fact in [*self._run.history.facts, *(fact for fact, _ in self._run.history.old_items)]:
+            if session_id in (fact.session, fact.parent) and fact.customer is not None:
+                self.customers.add(fact.customer)
+
+    def projection_deleted(self, customer: str) -> None:
+        """A projection is deleted by hand."""
+        self.customers.add(customer)
+        self.without_projection.add(customer)
+
+    def concerns_child(self, claimants: set[str | None]) -> bool:
+        """Whether a session's customers are among those concerned."""
+        return bool(self.customers.intersection(claimants))
+
+    def written(self, key: ItemKey, new: Item | None) -> None:
+        """An item of the sessions table was written by anybody."""
+        attributes = self.foreign.get(key)
+        if attributes is None:
+            return
+        if new is None:
+            del self.foreign[key]
+            return
+        lost = {name for name, value in attributes.items() if new.get(name) != value}
+        if lost:
+            self._fail("what is not ours stays", f"{key}: {sorted(lost)}")
+
+    def settled(self) -> None:
+        """All is delivered, no fault is left."""
+        for customer in sorted(self.customers):
+            self._check(customer)
+
+    def _check(self, customer: str) -> None:
+        item = self._run.projections.items.get((customer_partition(customer), ""))
+        if item is None and customer in self.without_projection:
+            return  # nothing touched the customer since
+        projection = None if item is None else read_projection(item)
+        activity = activity_at(projection, customer, self._run.moment())
+        sessions = self._register(customer)
+        live = sorted(session.session_id for session in sessions if session.is_live(self._run.moment()))
+        if activity.session_ids != live or activity.session_count != len(live) or not activity.is_exact:
+            self._fail(
+                "a projection says what the register says",
+                f"{customer}: {activity.session_count} {activity.session_ids}, not {live}",
+            )
+        logins = [session.last_login_time for session in sessions if session.last_login_time is not None]
+        if logins and (activity.last_login_time is None or activity.last_login_time < max(logins)):
+            self._fail("last login is at least the register's", f"{customer}: {activity.last_login_time}")
+
+    def _register(self, customer: str) -> list[Session]:
+        found = []
+        for (_, sort_key), item in self._run.sessions.items.items():
+            session = session_in(item) if sort_key == f"c#{customer}" else None
+            if session is not None and session.has_login:
+                found.append(session)
+        return found

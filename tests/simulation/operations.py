@@ -1,0 +1,171 @@
+"""What operators, other programs and hostile publishers do to a run, beside the events."""
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+from ops.dynamodb_double.tables import Item, ItemKey
+from tests.simulation.facts import START
+from tests.simulation.faults import Fault
+
+if TYPE_CHECKING:
+    from tests.simulation.simulation import Simulation
+
+_FLOOD_LOGOUTS = (200, 200, 1800)
+_YEARS_AHEAD = 9 * 365 * 86_400
+
+
+class Operations:
+    """Plans and does them.
+
+    Args:
+        simulation: The run.
+    """
+
+    def __init__(self, simulation: "Simulation") -> None:
+        self._run = simulation
+        self._source = simulation.source
+        self._images: dict[ItemKey, list[Item]] = {}
+        self._count = 0
+
+    def plan(self, end: float) -> None:
+        """Put what is to happen until a time, epoch seconds, into the heap."""
+        plans = (
+            (Fault.SETTINGS_CHANGED, 3, self._change_settings),
+            (Fault.PROJECTION_DELETED, 2, self._delete_projection),
+            (Fault.SESSION_DELETED, 3, self._delete_session),
+            (Fault.RESTORE, 3, self._restore),
+            (Fault.FOREIGN_WRITER, 12, self._write_as_another),
+            (Fault.FOREIGN_TTL, 3, self._set_ttl),
+            (Fault.PUBLISHER_TIME, 2, self._publish_ahead),
+            (Fault.FLOOD, 3, self._flood),
+        )
+        run = self._run
+        for fault, times, action in plans:
+            for _ in range(times):
+                if run.faults.planned(fault, 0.6):
+                    run.scheduler.at(self._source.uniform(START, end), action)
+
+    def remember(self, new: Item | None) -> None:
+        """Keep an image of a session's item, to be restored later."""
+        if new is not None and Fault.RESTORE in self._run.faults:
+            self._images.setdefault(self._run.sessions.key_of(new), []).append(new)
+
+    def _change_settings(self) -> None:
+        factor = self._source.choice((0.1, 0.5, 3, 30, 300))
+        history = self._run.history
+        maximum = max(60, min(30 * 86_400, int(history.maximum_seconds * factor)))
+        default = max(30, min(maximum, int(history.default_seconds * factor)))
+        self._run.note(f"settings: {default} and {maximum} seconds")
+        self._run.claims.settings.append((default, maximum))
+        os.environ["SESSION_TTL_SECONDS"] = str(default)
+        os.environ["SESSION_MAX_LIFETIME_SECONDS"] = str(maximum)
+
+    def _delete_projection(self) -> None:
+        run = self._run
+        keys = list(run.projections.items)
+        if keys:
+            key = self._source.choice(keys)
+            run.claims.operated.projection_deleted(key[0].removeprefix("c#"))
+            run.projections.delete(key, run.scheduler.now)
+
+    def _sessions(self) -> list[ItemKey]:
+        """Keys of sessions that anybody would touch by hand."""
+        return [key for key, item in self._run.sessions.items.items() if key[0][0] == "s" and "broken" not in item]
+
+    def _delete_session(self) -> None:
+        keys = self._sessions()
+        if keys:
+            key = self._source.choice(keys)
+            self._run.claims.operated.session_changed(self._run.sessions.items[key])
+            self._run.sessions.delete(key, self._run.scheduler.now)
+
+    def _restore(self) -> None:
+        keys = [key for key in self._images if self._images[key][0]["PK"]["S"].startswith("suuid#")]
+        if keys:
+            key = self._source.choice(keys)
+            image = self._source.choice(self._images[key])
+            self._run.claims.operated.session_changed(image)
+            self._run.claims.operated.foreign.pop(key, None)
+            self._run.sessions.store(key, image, self._run.scheduler.now)
+
+    def _write_as_another(self) -> None:
+        keys = self._sessions()
+        if not keys:
+            return
+        key = self._source.choice(keys)
+        self._count += 1
+        name, value = self._source.choice(
+            (
+                ("nickname", {"S": f"n{self._count}"}),
+                ("last seen", {"N": str(self._count)}),
+                ("tags", {"L": [{"S": "x"}, {"M": {"n": {"N": str(self._count)}}}]}),
+                ("device_id", {"L": []}),
+                ("user_agent", {"M": {}}),
+            )
+        )
+        self._set(key, {name: value})
+        if name not in ("device_id", "user_agent"):  # ours, so a login may set it
+            self._run.claims.operated.foreign.setdefault(key, {})[name] = value
+
+    def _set_ttl(self) -> None:
+        """Let the original schema's own writer expire an item that we have never written."""
+        originals = [key for key in self._sessions() if "version" not in self._run.sessions.items[key]]
+        if originals:
+            key = self._source.choice(originals)
+            self._run.claims.operated.session_changed(self._run.sessions.items[key])
+            seconds = self._source.choice((1, 60, 0.2 * self._run.history.span))
+            at = int(self._run.scheduler.now + seconds)
+            self._set(key, {"ttl": {"N": str(at)}})
+            self._run.scheduler.at(at + 60 * self._source.random(), self._run_out, key, str(at))
+
+    def _run_out(self, key: ItemKey, ttl: str) -> None:
+        """Delete an item by TTL, unless somebody has given it another `ttl` since."""
+        if self._run.sessions.items.get(key, {}).get("ttl") == {"N": ttl}:
+            self._run.sessions.delete(key, self._run.scheduler.now, is_ttl=True)
+
+    def _set(self, key: ItemKey, attributes: Item) -> None:
+        run = self._run
+        run.sessions.store(key, {**run.sessions.items[key], **attributes}, run.scheduler.now)
+
+    def _publish_ahead(self) -> None:
+        """Send a login of years ahead to the function, in an envelope whose time agrees with it."""
+        self._count += 1
+        at = self._run.moment(self._run.scheduler.now + _YEARS_AHEAD).strftime("%Y-%m-%dT%H:%M:%SZ")
+        envelope: dict[str, Any] = {
+            "version": "0",
+            "id": f"ahead-{self._count}",
+            "detail-type": "Login",
+            "source": "simulated",
+            "time": at,
+            "detail": {
+                "event_id": f"ahead-{self._count}",
+                "event_type": "login",
+                "occurred_at": at,
+                "customer_id": "A",
+                "session_id": self._source.choice(("s0", "ahead")),
+            },
+        }
+        body = json.dumps(envelope)
+        self._run.bodies_to_reject.append(body)
+        self._run.function_queue.send(body)
+
+    def _flood(self) -> None:
+        """Send logouts for sessions that nobody knows: with a customer they leave tombstones, without they wait."""
+        self._count += 1
+        names_customer = self._source.random() < 0.7
+        logouts = [
+            {
+                "event_id": f"flood-{self._count}-{number}",
+                "event_type": "logout",
+                "occurred_at": self._run.moment().strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "session_id": f"flood-{self._count}-{number}",
+                **({"customer_id": "flood"} if names_customer else {}),
+            }
+            for number in range(self._source.choice(_FLOOD_LOGOUTS))
+        ]
+        self._run.events_queue.send(json.dumps(logouts), FLOOD)
+
+
+FLOOD = "flood"
+"""What the simulation knows of a message that is part of a flood."""
