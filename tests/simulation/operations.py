@@ -36,7 +36,6 @@ class Operations:
             (Fault.SESSION_DELETED, 3, self._delete_session),
             (Fault.RESTORE, 3, self._restore),
             (Fault.FOREIGN_WRITER, 12, self._write_as_another),
-            (Fault.FOREIGN_TTL, 3, self._set_ttl),
             (Fault.PUBLISHER_TIME, 2, self._publish_ahead),
             (Fault.FLOOD, 3, self._flood),
         )
@@ -45,6 +44,9 @@ class Operations:
             for _ in range(times):
                 if run.faults.planned(fault, 0.6):
                     run.scheduler.at(self._source.uniform(START, end), action)
+        for _ in range(4):
+            if run.faults.planned(Fault.FOREIGN_TTL, 0.6):  # early: a login makes the item ours
+                run.scheduler.at(START + self._source.random() ** 3 * (end - START), self._set_ttl)
 
     def remember(self, new: Item | None) -> None:
         """Keep an image of a session's item, to be restored later."""
@@ -81,10 +83,10 @@ class Operations:
             self._run.sessions.delete(key, self._run.scheduler.now)
 
     def _restore(self) -> None:
-        keys = [key for key in self._images if self._images[key][0]["PK"]["S"].startswith("suuid#")]
+        keys = [key for key, images in self._images.items() if key[0][0] == "s" and len(images) > 1]
         if keys:
             key = self._source.choice(keys)
-            image = self._source.choice(self._images[key])
+            image = self._source.choice(self._images[key][:-1])
             self._run.claims.operated.session_changed(image)
             self._run.claims.operated.foreign.pop(key, None)
             self._run.sessions.store(key, image, self._run.scheduler.now)
@@ -114,10 +116,9 @@ class Operations:
         if originals:
             key = self._source.choice(originals)
             self._run.claims.operated.session_changed(self._run.sessions.items[key])
-            seconds = self._source.choice((1, 60, 0.2 * self._run.history.span))
-            at = int(self._run.scheduler.now + seconds)
+            at = int(self._run.scheduler.now) + self._source.choice((0, 1, 30))
             self._set(key, {"ttl": {"N": str(at)}})
-            self._run.scheduler.at(at + 60 * self._source.random(), self._run_out, key, str(at))
+            self._run.scheduler.at(at + self._source.choice((0.5, 60)) * self._source.random(), self._run_out, key, str(at))
 
     def _run_out(self, key: ItemKey, ttl: str) -> None:
         """Delete an item by TTL, unless somebody has given it another `ttl` since."""
