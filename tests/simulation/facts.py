@@ -160,6 +160,11 @@ class Generator:
             self._logout_all([*(session for _, session in owned), "nowhere"])
         if Fault.POISON in self._faults:
             self._poison()
+        if Fault.FOREIGN_TTL in self._faults:
+            for number in range(3):  # of the original schema, and nothing more is heard of them
+                at = int(START - 5000) * 1000
+                fact = Fact("login", "", at, self._source.choice(self._customers), f"s9{number}", is_original=True)
+                self.history.old_items.append((fact, False))
         self.history.sendings.sort(key=lambda sending: sending.at)
         return self.history
 
@@ -177,7 +182,7 @@ class Generator:
             [born, *(born + self._source.random() * self.history.span * 0.3 for _ in range(self._few_refreshes()))]
         )
         is_free = all((fact.session, fact.parent) != (session, parent) for fact, _ in self.history.old_items)
-        if is_free and self._has_old_item() and self._old_item(customer, session, parent):
+        if is_free and self._faults.planned(Fault.OLD_ITEMS, 0.3) and self._old_item(customer, session, parent):
             # It is over, and session ids are not used again: what comes now are late copies of what was before.
             times = [START - 600 * self._source.random() for _ in times]
         for number, moment in enumerate(times):
@@ -188,9 +193,6 @@ class Generator:
             self._send(login, moment, self._source.random() * self.history.span if hold_back else 0.0)
         if self._source.random() < 0.6:
             self._logouts(customer, session, parent, max(times))
-
-    def _has_old_item(self) -> bool:
-        return self._faults.planned(Fault.OLD_ITEMS, 0.3) or self._faults.planned(Fault.FOREIGN_TTL, 0.5)
 
     def _few_refreshes(self) -> int:
         return self._source.choice((0, 0, 0, 1, 1, 2, 3))

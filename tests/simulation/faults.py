@@ -110,7 +110,7 @@ OPERATIONS = frozenset(
     }
 )
 """What operators, other programs and hostile publishers do: drawn seldom, so that faults are also seen without them."""
-HELD: frozenset[Fault] = frozenset()
+HELD = frozenset({Fault.PROJECTION_DELETED, Fault.SESSION_DELETED, Fault.RESTORE, Fault.FOREIGN_TTL})
 """Of the operations those that the handlers hold against: drawn by default. The others have to be asked for by name."""
 
 OUTSIDE_THE_PROMISE = frozenset({Fault.INDEX_OUTAGE})

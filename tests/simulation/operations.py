@@ -118,7 +118,9 @@ class Operations:
             self._run.claims.operated.session_changed(self._run.sessions.items[key])
             at = int(self._run.scheduler.now) + self._source.choice((0, 1, 30))
             self._set(key, {"ttl": {"N": str(at)}})
-            self._run.scheduler.at(at + self._source.choice((0.5, 60)) * self._source.random(), self._run_out, key, str(at))
+            self._run.scheduler.at(
+                at + self._source.choice((0.5, 60)) * self._source.random(), self._run_out, key, str(at)
+            )
 
     def _run_out(self, key: ItemKey, ttl: str) -> None:
         """Delete an item by TTL, unless somebody has given it another `ttl` since."""
