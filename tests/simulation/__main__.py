@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 
 from tests.simulation.faults import Fault
 from tests.simulation.naive import NAIVE_DESIGNS, with_naive
+from tests.simulation.old_rules import OLD_RULES
 from tests.simulation.simulation import Report, Simulation
 
 _CHUNK = 25
@@ -90,7 +91,7 @@ def main() -> int:
     )
     parser.add_argument("--faults", type=_faults, help=f"only these, comma-separated: {', '.join(Fault)}")
     parser.add_argument("--without", type=_faults, default=[], help="never these")
-    parser.add_argument("--naive", choices=tuple(NAIVE_DESIGNS), help="put a naive design in, to see it fail")
+    parser.add_argument("--naive", choices=(*NAIVE_DESIGNS, *OLD_RULES), help="put a naive design in, to see it fail")
     arguments = parser.parse_args()
     options = Options(arguments.transport, arguments.faults, arguments.without, arguments.naive)
     if arguments.seed is not None:

@@ -159,10 +159,14 @@ HARMLESS = frozenset(
 OPERATION_SHARE = 0.15
 
 
-def draw_faults(source: Random) -> list[Fault]:
-    """Choose a run's faults: none, all, a single one, or any mixture. Mixtures find what all at once would drown."""
+def draw_faults(seed: int, source: Random) -> list[Fault]:
+    """Choose a run's faults: none, all, a single one, or any mixture. Mixtures find what all at once would drown.
+
+    Operations are drawn apart, so that a seed without them plays the history that it always played.
+    """
     every = [fault for fault in Fault if fault not in OUTSIDE_THE_PROMISE | OPERATIONS]
-    operations = [fault for fault in Fault if fault in HELD and source.random() < OPERATION_SHARE]
+    apart = Random(f"operations {seed}")
+    operations = [fault for fault in Fault if fault in HELD and apart.random() < OPERATION_SHARE]
     return _draw_accidents(source, every) + operations
 
 

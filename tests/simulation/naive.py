@@ -30,6 +30,7 @@ from schemas.projection_items import NEVER, Entry, Projection
 from schemas.stream import StreamRecord
 from schemas.times import to_epoch_seconds
 from tests.simulation import claims, stage
+from tests.simulation.old_rules import OLD_RULES
 
 _Patches = list[Any]
 
@@ -286,7 +287,7 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
 @contextmanager
 def with_naive(name: str | None) -> Iterator[None]:
     """Put a naive design in for a while; None: none."""
-    patches = NAIVE_DESIGNS[name]() if name is not None else []
+    patches = {**NAIVE_DESIGNS, **OLD_RULES}[name]() if name is not None else []
     for patch in patches:
         patch.start()
     try:

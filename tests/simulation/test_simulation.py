@@ -8,9 +8,10 @@ import sys
 import pytest
 
 from tests.simulation.__main__ import Options, describe
-from tests.simulation.faults import OUTSIDE_THE_PROMISE, Fault
+from tests.simulation.faults import HELD, OPERATIONS, OUTSIDE_THE_PROMISE, Fault
 from tests.simulation.regressions import REGRESSIONS
 
+NOT_PLAYED = OUTSIDE_THE_PROMISE | (OPERATIONS - HELD)
 SEEDS = 320
 CHUNK = 20
 
@@ -25,7 +26,7 @@ def test_every_claim_holds_under_drawn_faults_on_both_transports(first: int) -> 
     assert [describe(report, options) for report in reports if report.violation] == []
 
 
-@pytest.mark.parametrize("fault", sorted(set(Fault) - OUTSIDE_THE_PROMISE))
+@pytest.mark.parametrize("fault", sorted(set(Fault) - NOT_PLAYED))
 def test_every_claim_holds_under_each_fault_alone(fault: Fault) -> None:
     options = Options(faults=[fault])
 
@@ -35,12 +36,12 @@ def test_every_claim_holds_under_each_fault_alone(fault: Fault) -> None:
 
 
 def test_every_fault_happens() -> None:
-    options = Options(faults=[fault for fault in Fault if fault not in OUTSIDE_THE_PROMISE])
+    options = Options(faults=[fault for fault in Fault if fault not in NOT_PLAYED])
 
     reports = [options.play(seed) for seed in range(1, 21)]
 
     never = {fault for fault in Fault if not any(report.injected.get(fault) for report in reports)}
-    assert never == {Fault.BISECT} | OUTSIDE_THE_PROMISE  # a setting of the mapping, which other faults bring into play
+    assert never == {Fault.BISECT} | NOT_PLAYED  # a setting of the mapping, which other faults bring into play
 
 
 def test_every_policy_acts() -> None:
@@ -55,10 +56,11 @@ def test_every_policy_acts() -> None:
 def test_an_index_that_lags_behind_the_stream_is_outside_the_promise() -> None:
     faults = "index-outage,many-workers,dead-letters,crash-before,throttled-request"
 
-    report = Options(faults=[Fault(name) for name in faults.split(",")]).play(482)
+    options = Options(faults=[Fault(name) for name in faults.split(",")])
 
-    assert report.violation is not None
-    assert report.violation.startswith("a session is ended by what ends it and by nothing else: ('s3', 'k0', None)")
+    found = (options.play(seed).violation or "" for seed in (482, *range(1, 3000)))
+
+    assert any(claim.startswith("a session is ended by what ends it and by nothing else: ('s") for claim in found)
 
 
 @pytest.mark.parametrize(("seed", "what"), REGRESSIONS.items())

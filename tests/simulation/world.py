@@ -1,0 +1,266 @@
+"""A small AWS around the real handlers: its tables, queues and pollers, and what they answer."""
+
+import json
+from collections import Counter
+from collections.abc import Collection
+from datetime import UTC, datetime
+from functools import partial
+from random import Random
+from typing import Any
+
+from ops.dynamodb_double.stream import Stream, StreamShard
+from ops.dynamodb_double.tables import Item, Table
+from tests.simulation.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
+from tests.simulation.event_sources.sqs import SqsMapping, SqsPoller
+from tests.simulation.event_sources.stream_batches import DiscardedBatch, RetryPolicy
+from tests.simulation.event_sources.streams import StreamMapping, StreamPoller
+from tests.simulation.claims import Claims
+from tests.simulation.dynamodb_client import FaultyConduct, make_client
+from tests.simulation.facts import START, Fact, Generator, Route
+from tests.simulation.faults import HARMLESS, Fault, Faults, draw_faults
+from tests.simulation.functions import Functions
+from tests.simulation.network import Network
+from tests.simulation.old_items import short
+from tests.simulation.operations import Operations
+from tests.simulation.queues import Queue, SqsClient, StoredMessage
+from tests.simulation.scheduler import Scheduler, Task
+from tests.simulation.stage import COMMANDS_URL, EVENTS_URL, REJECTED_URL
+from tests.simulation.stream_view import StreamView
+
+MAX_CLOCK_AHEAD_MS = 300_000
+_ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+_MAX_INDEX_LAG = 3.0
+"""Seconds; the stream is slower, as it is where a batching window is set."""
+
+
+class World:
+    """What a run is played in.
+
+    Args:
+        seed: Decides everything else.
+        transport: `statements` or `items`; None: by the seed's parity.
+        faults: Those allowed; None: drawn.
+        without: Those not allowed even so.
+        has_trace: Whether to keep a trace.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        transport: str | None = None,
+        faults: Collection[Fault] | None = None,
+        without: Collection[Fault] = (),
+        has_trace: bool = False,
+    ) -> None:
+        self.seed = seed
+        self.transport = transport or ("statements" if seed % 2 else "items")
+        self.source = Random(seed)
+        drawn = draw_faults(seed, self.source)
+        allowed = [fault for fault in Fault if fault in (drawn if faults is None else faults) and fault not in without]
+        self.faults = Faults(self.source, allowed)
+        self.has_trace = has_trace
+        self.trace: list[str] = []
+        self.scheduler = Scheduler(START)
+        self.network = Network(self.scheduler, self.source, self.faults)
+        self.history = Generator(self.source, self.faults).draw()
+        self.bodies_to_reject: list[str] = []
+        self._build_tables()
+        self._build_queues()
+        self.claims = Claims(self)  # type: ignore[arg-type] # what is made is a Simulation
+        self.operations = Operations(self)  # type: ignore[arg-type] # as above
+        self.functions = Functions(self.scheduler, self.network, self.source, self.faults, self.note, self.claims.fail)
+        self._sent: dict[tuple[str, Fact], None] = {}
+        self._by_envelope: dict[str, tuple[Fact, float]] = {}
+        self._archive: list[tuple[dict[str, Any], Route, Fact]] = []
+        self._discarded_batches: list[DiscardedBatch] = []
+        self._discarded_events: list[DiscardedEvent] = []
+        self._pollers: list[tuple[SqsPoller | AsyncPoller, Task]] = []
+        self._views: dict[StreamView, tuple[StreamPoller, Task]] = {}
+        self._redriving = 0
+        self._commands: Counter[str] = Counter()
+        self._has_lost_commands = False
+        self._build_pollers()
+
+    # --- building
+
+    def _build_tables(self) -> None:
+        self.stream = Stream(
+            self.source.randint(1, 3),
+            skew=lambda: self.source.choice((0.0, 0.0, 1.9, -1.9)),
+            delay=_MAX_INDEX_LAG if Fault.STALE_INDEX in self.faults else 0.2,
+        )
+        self.stream.on_record = self._record_written
+        self.sessions = Table("sessions", stream=self.stream, index_lag=self._index_lag)
+        self.sessions.on_change = self._session_changed
+        self.projections = Table("projections", key_names=("PK",))
+        self.projections.on_change = self._projection_changed
+        conduct = FaultyConduct(self.network, self.source, self.faults)
+        self.dynamodb = make_client([self.sessions, self.projections], conduct, self._clock)
+        self._ttl_style = self.source.choice(("at once", "late", "mid-batch", "never"))
+        if self._ttl_style in ("at once", "mid-batch"):
+            self.network.before_step = self._delete_expired
+
+    def _build_queues(self) -> None:
+        make = partial(Queue, scheduler=self.scheduler, source=self.source, faults=self.faults)
+        is_short = self.faults.planned(Fault.MANY_WORKERS, 0.5)
+        self.events_queue = make(
+            "events",
+            visibility=self.source.choice((5.0, 30.0)) if is_short else 190.0,
+            max_receives=3 if Fault.DEAD_LETTERS in self.faults else 10,
+        )
+        self.events_queue.on_delete = self._message_done
+        self.function_queue = make("function")
+        self.rejected_queue = make("rejected")
+        self.events_queue.on_receive = self._message_received
+        queues = {EVENTS_URL: self.events_queue, REJECTED_URL: self.rejected_queue}
+        self.commands_queue = self.events_queue
+        if Fault.COMMANDS_QUEUE in self.faults:
+            self.commands_queue = queues[COMMANDS_URL] = make("commands", max_receives=self.events_queue.max_receives)
+        self.sqs = SqsClient(queues, self.events_queue, self.commands_queue, self.network, self.source, self.faults)
+        self.sqs.on_stray = lambda body: self.claims.fail("commands have a queue of their own", body)
+        self.sqs.on_command = self._command_sent
+
+    def _build_pollers(self) -> None:
+        workers = self.source.randint(2, 4) if Fault.MANY_WORKERS in self.faults else 1
+        for number in range(workers):
+            size = self.source.choice((1, 3, 10, 100))
+            mapping = SqsMapping(
+                _ARN.format("sqs", "events"),
+                batch_size=size,
+                maximum_batching_window_seconds=1 if size > 10 else 0,
+                report_batch_item_failures=True,
+            )
+            invoke = partial(self.functions.invoke, "sqs_consumer")
+            self._listen(f"sqs-{number}", self.events_queue, SqsPoller(mapping, self.events_queue, invoke, self._clock))
+        if self.commands_queue is not self.events_queue:
+            mapping = SqsMapping(_ARN.format("sqs", "commands"), batch_size=10, report_batch_item_failures=True)
+            invoke = partial(self.functions.invoke, "sqs_consumer")
+            poller = SqsPoller(mapping, self.commands_queue, invoke, self._clock)
+            self._listen("commands", self.commands_queue, poller)
+        for number in range(min(workers, 2)):
+            poller = AsyncPoller(
+                AsyncSettings(), self.function_queue, self._invoke_directly, self._clock, self._discarded_events.append
+            )
+            self._listen(f"function-{number}", self.function_queue, poller)
+        partitions = 10 if self.faults.planned(Fault.PARALLEL_PARTITIONS, 0.7) else self.source.choice((1, 1, 2))
+        for shard in list(self.stream.shards):
+            for partition in range(partitions):
+                self._read_stream(StreamView(self.stream, shard, partition, partitions, self._read_limit, self._clock))
+
+    def _listen(self, name: str, queue: Queue, poller: SqsPoller | AsyncPoller) -> None:
+        task = self.scheduler.spawn(name, partial(self._poll, poller))
+        queue.pollers.append(task)
+        self._pollers.append((poller, task))
+
+    def _read_stream(self, view: StreamView) -> None:
+        mapping = StreamMapping(
+            _ARN.format("dynamodb", "table/sessions/stream/1"),
+            batch_size=self.source.choice((1, 3, 10, 200)),
+            maximum_batching_window_seconds=self.source.choice((0, 0, 1)),
+            parallelization_factor=self.source.choice((1, 1, 2)),
+            report_batch_item_failures=True,
+            retry=RetryPolicy(
+                bisect_batch_on_function_error=Fault.BISECT in self.faults,
+                maximum_retry_attempts=self.source.choice((3, 30)),
+                maximum_record_age_seconds=21_600,
+            ),
+        )
+        poller = StreamPoller(mapping, view, partial(self._project, view), self._clock, self._discarded_batches.append)
+        self._views[view] = poller, self.scheduler.spawn(f"stream-{view.name}", partial(self._poll, poller, view))
+
+    def _poll(self, poller: SqsPoller | AsyncPoller | StreamPoller, view: StreamView | None = None) -> None:
+        while True:
+            if poller.poll_once():
+                self.scheduler.sleep(0.001)
+                continue
+            moments = (poller.next_due_at, None if view is None else view.next_readable_at)
+            self.scheduler.idle(min((moment for moment in moments if moment is not None), default=None))
+
+    # --- what the world answers
+
+    def _clock(self) -> float:
+        return self.scheduler.now
+
+    def moment(self, at: float | None = None) -> datetime:
+        """Epoch seconds as aware UTC; None: now."""
+        return datetime.fromtimestamp(self.scheduler.now if at is None else at, UTC)
+
+    def note(self, line: str) -> None:
+        """Add a line to the trace."""
+        if self.has_trace:
+            self.trace.append(f"{self.scheduler.now - START:14.3f} {line}")
+
+    def _index_lag(self) -> float:
+        if self.faults.strikes(Fault.INDEX_OUTAGE, 3.0):
+            return 60.0 * self.source.random()
+        if self.faults.strikes(Fault.STALE_INDEX, 3.0):
+            return _MAX_INDEX_LAG * self.source.random()
+        return 0.0 if self.faults.is_quiet else 0.2 * self.source.random()
+
+    def _read_limit(self) -> int:
+        return self.source.choice((1, 2, 5, 1000)) if Fault.RECOMPOSITION in self.faults else 1000
+
+    def _session_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
+        if is_ttl:
+            self.faults.injected[Fault.TTL] += 1
+        if self.has_trace:
+            self.note(f"sessions: {short(old)} -> {short(new)}{' by TTL' if is_ttl else ''}")
+        self.operations.remember(new)
+        self.claims.session_changed(old, new, is_ttl)
+
+    def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
+        if self.has_trace:
+            self.note(f"projections: {short(old)} -> {short(new)}")
+        self.claims.projection_changed(old, new)
+
+    def _record_written(self, shard: StreamShard, record: dict[str, Any]) -> None:
+        for view, (_, task) in self._views.items():
+            if view.covers(shard, record):
+                self.scheduler.at(shard.readable_at[-1] + 0.2 * self.source.random(), self.scheduler.wake, task)
+
+    def _command_sent(self, body: str, is_lost: bool) -> None:
+        self.note(f"command {'lost' if is_lost else 'sent'}: {body}")
+        self._commands[json.loads(body)["reason"]] += 1
+        self._has_lost_commands |= is_lost
+        self.claims.policies.command_sent(body, is_lost=is_lost)
+
+    def _message_received(self, message: StoredMessage) -> None:
+        is_good = isinstance(message.about, Fact) and (message.about.customer is not None)
+        if is_good and message.receives > 2 and self.faults.enabled <= HARMLESS:
+            self.claims.fail("a flood delays itself, never a good event", f"{message.about}, {message.receives} times")
+
+    def _message_done(self, message: StoredMessage) -> None:
+        if isinstance(message.about, Fact):
+            self._event_done(message.about, message.sent_at, message.body)
+
+    def _invoke_directly(self, event: dict[str, Any]) -> Any:
+        outcome = self.functions.invoke("eventbridge_consumer", event)
+        if event["id"] not in self._by_envelope:
+            return outcome  # of years ahead
+        fact, sent_at = self._by_envelope[event["id"]]
+        self._event_done(fact, float(int(sent_at)), json.dumps(event))  # EventBridge's `time` has no fractions
+        return outcome
+
+    def _event_done(self, fact: Fact, sent_at: float, body: str) -> None:
+        if fact.occurred_at - int(sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
+            self._sent[body, fact] = None
+            self.note(f"done: {fact}")
+            self.claims.event_acknowledged(fact)
+
+    def _project(self, view: StreamView, event: dict[str, Any]) -> Any:
+        response = self.functions.invoke("stream_projector", event)
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in event["Records"]]
+        failed = [numbers.index(failure["itemIdentifier"]) for failure in response["batchItemFailures"]]
+        done = min(failed, default=len(numbers))
+        view.acknowledge(numbers[:done])
+        self.claims.records_acknowledged(event["Records"][:done])
+        return response
+
+    def _delete_expired(self) -> None:
+        """Delete between any two requests, so between a batch's read and its write, too."""
+        if Fault.TTL not in self.faults or self.faults.is_quiet:
+            return
+        for key in self.sessions.expired(self.scheduler.now):
+            if self._ttl_style == "at once" or self.source.random() < 0.3:
+                self.sessions.delete(key, self.scheduler.now, is_ttl=True)
