@@ -7,7 +7,7 @@ Sources: EventBridge "AWS event structure"; SNS "message formats", `Type: Notifi
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -17,6 +17,7 @@ from schemas.strict_json import MAX_BODY_BYTES, load_json
 from schemas.times import parse_rfc3339
 
 if TYPE_CHECKING:
+    from providers.namespaces import Namespaces
     from providers.provider_mappings import ProviderMappings
     from providers.tokens import TokenVerifier
 
@@ -71,10 +72,20 @@ class Providers:
     Attributes:
         mappings: Gives their mappings; called at the first event that is not canonical.
         verifier: Verifies signed tokens; None reads them unverified.
+        customer_namespace: `provider` or `none`: whether ids that a mapping yields become `<provider>:<tenant>:<id>`.
+        customer_namespaces: `provider:tenant` by issuer, for formats that many systems share.
     """
 
     mappings: "Callable[[], ProviderMappings]" = _bundled
     verifier: "TokenVerifier | None" = None
+    customer_namespace: str = "none"
+    customer_namespaces: Mapping[str, str] = field(default_factory=dict)
+
+    def namespaces(self) -> "Namespaces":
+        """Return how ids of customers and sessions are told apart."""
+        from providers.namespaces import Namespaces  # noqa: PLC0415 (start-up: canonical events need none of it)
+
+        return Namespaces(self.customer_namespace == "provider", self.customer_namespaces)
 
 
 BUNDLED = Providers()
@@ -255,7 +266,9 @@ class _Unwrapping:
 
     def _of_one(self, content: Any) -> ReadEvent:
         if isinstance(content, dict):
-            reading = self.providers.mappings().read(content, envelope=self.envelope, sent_at=self.sent_at)
+            reading = self.providers.mappings().read(
+                content, envelope=self.envelope, sent_at=self.sent_at, namespaces=self.providers.namespaces()
+            )
             if reading is not None:
                 return reading
         return self._parsed(content)

@@ -1,83 +1,21 @@
 """Mapping files: how the events of one identity system are recognised and read, as data. The format, and its checks.
 
-A file is TOML and its expressions are JMESPath; `docs/providers.md` says how to write one. What is wrong with a file is
-said with its line. Sources: TOML 1.0; the JMESPath specification.
+A file is TOML and its expressions are JMESPath; `docs/providers.md` describes how to write one. Messages about a wrong
+file name its line. Source: TOML 1.0.
 """
 
-import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-import jmespath  # type: ignore[import-untyped] # it ships no types
-from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped] # it ships no types
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from providers.mapping_functions import OPTIONS, arity_of
+from providers.expressions import Expression
+from providers.toml_lines import line_of, line_of_syntax_error
 
 
 class MappingError(ValueError):
     """A mapping file is wrong; the message names the file, the line, and what to do."""
-
-
-class Expression:
-    """A JMESPath expression, compiled.
-
-    Args:
-        text: The expression.
-
-    Raises:
-        ValueError: It is none, or calls a function that is not there.
-    """
-
-    __slots__ = ("_compiled", "text")
-
-    def __init__(self, text: str) -> None:
-        try:
-            self._compiled = jmespath.compile(text)
-        except JMESPathError as error:
-            raise ValueError(f"is no JMESPath expression: {' '.join(str(error).split())}") from None
-        _check_calls(self._compiled.parsed)
-        self.text = " ".join(text.split())
-
-    def search(self, value: object) -> Any:
-        """Evaluate it; where it makes no sense for this value, the result is None, as for what is not there."""
-        try:
-            return self._compiled.search(value, OPTIONS)
-        except JMESPathError:
-            return None
-
-    def holds(self, value: object) -> bool:
-        """Evaluate it as a condition, with JMESPath's idea of truth: zero is true, what is empty is not."""
-        result = self.search(value)
-        return not (result is None or result is False or result in ("", [], {}))
-
-
-def _check_calls(node: Any) -> None:
-    if not isinstance(node, dict):
-        return
-    children = node["children"]
-    if node["type"] == "subexpression" and children[0]["type"] == "not_expression":
-        raise ValueError("says !a.b, which JMESPath takes for (!a).b: write !(a.b)")
-    if node["type"] == "function_expression":
-        name = node["value"]
-        arity = arity_of(name)
-        if arity is None:
-            raise ValueError(f"calls {name}(), which is no function of JMESPath or of ours")
-        least, takes_more = arity
-        if len(children) < least or (len(children) > least and not takes_more):
-            raise ValueError(f"calls {name}() with {len(children)} arguments; it takes {least}")
-        if name == "capture" and children[1]["type"] == "literal":
-            _check_pattern(children[1]["value"])
-    for child in children:
-        _check_calls(child)
-
-
-def _check_pattern(pattern: object) -> None:
-    try:
-        re.compile(str(pattern))
-    except re.error as error:
-        raise ValueError(f"calls capture() with a pattern that is no regular expression: {error}") from None
 
 
 def _one_expression(value: object) -> object:
@@ -140,8 +78,28 @@ class Recognition(BaseModel):
         return source.startswith(self.source) if self.source.endswith("/") else source == self.source
 
 
+class Page(BaseModel):
+    """A list of events as the system's API returns it.
+
+    Attributes:
+        has: Members that tell it apart.
+        when: A condition on the page.
+        members: Gives the list; where it is absent the page is empty.
+    """
+
+    model_config = _STRICT
+
+    has: tuple[str, ...] = Field(min_length=1)
+    when: Condition | None = None
+    members: Condition
+
+    def holds(self, content: dict[str, Any]) -> bool:
+        """True where an object is such a page."""
+        return all(name in content for name in self.has) and (self.when is None or self.when.holds(content))
+
+
 class ClientPaths(BaseModel):
-    """Where to find from where a login came."""
+    """Where to find the client of a login."""
 
     model_config = _STRICT
 
@@ -167,7 +125,7 @@ class FieldPaths(BaseModel):
     client: ClientPaths = ClientPaths()
 
     def overridden_by(self, other: "FieldPaths") -> "FieldPaths":
-        """Give the paths with those of `other` in place of these; an empty list there means "nowhere"."""
+        """Return these paths with those of `other` in their place; an empty list there means "nowhere"."""
         own = {name: value for name, value in other if name in FieldPaths.model_fields and value is not None}
         client = {name: value for name, value in other.client if value is not None}
         return FieldPaths.model_construct(**{**dict(self), **own, "client": self.client.model_copy(update=client)})
@@ -181,12 +139,16 @@ class Rule(FieldPaths):
         types: Their types, exactly; None for any.
         when: What else must hold; where it does not, the next rule is asked.
         because: Why they are rejected.
+        showing: A value that the reason ends with, where it looks like a name: the format that is not read, say.
+        requires: Fields without which an event is rejected: `session_id` for a logout that always names its session.
     """
 
     is_: Literal["login", "logout", "logout_all", "rejected"] = Field(alias="is")
     types: tuple[str, ...] | None = Field(None, min_length=1)
     when: Condition | None = None
     because: str | None = None
+    showing: Condition | None = None
+    requires: tuple[Literal["session_id", "customer_id"], ...] = ()
 
     @model_validator(mode="after")
     def _gives_a_reason_where_it_rejects(self) -> "Rule":
@@ -203,6 +165,11 @@ class MappingFile(BaseModel):
         recognise: Ways to recognise its events; one suffices.
         view: Gives the event another form, on which all expressions below work; None leaves it as it is.
         type: Where its type is.
+        tenant: Where the tenant is (a realm, a pool), for `CUSTOMER_NAMESPACE=provider`; None where events carry none.
+        issuer: Where the issuer is, in a format that many systems share, for `CUSTOMER_NAMESPACES`.
+        absent: Texts that the system writes where it has no value, in lower case; they are never ids.
+        ignored: Its other types that are known and mean nothing here.
+        page: Its lists of events.
         fields: Where the canonical fields are, for all rules.
         events: The rules.
     """
@@ -213,8 +180,19 @@ class MappingFile(BaseModel):
     recognise: tuple[Recognition, ...] = Field(min_length=1)
     view: Condition | None = None
     type: Paths
+    tenant: Paths | None = None
+    issuer: Paths | None = None
+    absent: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    page: tuple[Page, ...] = ()
     fields: FieldPaths = FieldPaths()
     events: tuple[Rule, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_a_tenant_or_an_issuer(self) -> "MappingFile":
+        if self.tenant is not None and self.issuer is not None:
+            raise ValueError("`tenant` is of one system, `issuer` of a format that many share: name one of them")
+        return self
 
 
 def read_mapping_file(file: Path) -> MappingFile:
@@ -243,7 +221,7 @@ def parse_mapping(text: str, *, name: str) -> MappingFile:
     try:
         return MappingFile.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise MappingError(f"{name}:{_line_in(str(error), text)}: no TOML: {error}") from None
+        raise MappingError(f"{name}:{line_of_syntax_error(str(error), text)}: invalid TOML: {error}") from None
     except ValidationError as error:
         problems = [
             f"{name}:{line_of(problem['loc'], text)}: {'.'.join(str(part) for part in problem['loc'])}: "
@@ -251,39 +229,3 @@ def parse_mapping(text: str, *, name: str) -> MappingFile:
             for problem in error.errors(include_url=False, include_context=False, include_input=False)
         ]
         raise MappingError("\n".join(problems)) from None
-
-
-_LINE = re.compile(r"at line (\d+)")
-_HEADER = re.compile(r"\s*(\[{1,2})\s*([\w.-]+)\s*\]{1,2}\s*(?:#.*)?$")
-_KEY = re.compile(r"\s*([\w.-]+)\s*=(?!=)")
-
-
-def _line_in(message: str, text: str) -> int:
-    found = _LINE.search(message)
-    return int(found[1]) if found else len(text.splitlines())
-
-
-def line_of(location: tuple[int | str, ...], text: str) -> int:
-    """Find the line of a TOML text on which a value, or the nearest thing around it, is written.
-
-    Args:
-        location: Keys and positions from the root.
-        text: The text; keys are not quoted.
-    """
-    best, depth = 1, 0
-    table: tuple[int | str, ...] = ()
-    positions: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = tuple(header[2].split("."))
-            if header[1] == "[[":
-                positions[header[2]] = positions.get(header[2], -1) + 1
-                table += (positions[header[2]],)
-            path = table
-        elif key := _KEY.match(line):
-            path = table + tuple(key[1].split("."))
-        else:
-            continue
-        if len(path) > depth and location[: len(path)] == path:
-            best, depth = number, len(path)
-    return best

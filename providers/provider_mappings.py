@@ -1,36 +1,28 @@
-"""Events of identity systems made canonical, each as its mapping file says. The rules that all of them share are here.
+"""Mappings of identity systems: which one recognises an event, and what it makes of it.
 
 Imported at the first event that is not canonical, so that a function which sees none starts without it.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from providers.envelopes import IgnoredEvent
-from providers.mapping_files import FieldPaths, MappingError, MappingFile, Paths, Rule, read_mapping_file
-from providers.values import (
-    clean_ip,
-    clean_text,
-    derived_event_id,
-    derived_session_id,
-    is_absent,
-    read_id,
-    read_time,
-)
+from providers.expressions import Expression
+from providers.mapping_files import MappingError, MappingFile, Page, Recognition, Rule, read_mapping_file
+from providers.namespaces import NO_NAMESPACES, Namespaces
+from providers.recognition import RecognitionIndex
+from providers.translation import Translation, first_present, type_name
+from providers.values import read_id
 from schemas.errors import RejectedEventError
 from schemas.events import Event, parse_event
-from schemas.times import format_rfc3339
 
 DIRECTORY = Path(__file__).parent / "mappings"
 """The mapping files that come along."""
-
-_LONGEST = {"device_id": 256, "country": 64}
-_LONGEST_REASON = 64
-_TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
 
 
 class ProviderMapping:
@@ -42,12 +34,8 @@ class ProviderMapping:
 
     def __init__(self, file: MappingFile) -> None:
         self.provider = file.provider
-        self._file = file
+        self.file = file
         self._rules = [(rule, file.fields.overridden_by(rule)) for rule in file.events]
-
-    def recognises(self, event: dict[str, Any], source: object) -> bool:
-        """Whether an event has this system's shape, or comes from its `source` on EventBridge."""
-        return any(recognition.holds(event, source) for recognition in self._file.recognise)
 
     def canonical(
         self, event: dict[str, Any], envelope: Mapping[str, Any] | None = None
@@ -61,22 +49,25 @@ class ProviderMapping:
         Raises:
             RejectedEventError: It lacks what is needed; the reason names provider, type and path.
         """
-        view = self._view(event)
+        view = self.view(event)
         event_type = self._type_of(view)
         for rule, paths in self._rules:
             if _applies(rule, event_type, view):
-                return _Making(self.provider, event_type or "", paths, view, envelope or {}).canonical(rule)
+                return Translation(
+                    self.provider, event_type or "", paths, view, envelope or {}, self.file.absent
+                ).canonical(rule)
         return IgnoredEvent(self.provider, event_type or "")
 
     def type_of(self, event: dict[str, Any]) -> str:
         """Give an event's type as its system calls it, fit to be shown; `(unnamed)` where it has none."""
-        return type_name(self._type_of(self._view(event)) or "")
+        return type_name(self._type_of(self.view(event)) or "")
 
-    def _view(self, event: dict[str, Any]) -> object:
-        return event if self._file.view is None else self._file.view.search(event)
+    def view(self, event: dict[str, Any]) -> object:
+        """Return the event in the form that the mapping's expressions are for."""
+        return event if self.file.view is None else self.file.view.search(event)
 
     def _type_of(self, view: object) -> str | None:
-        value = _first(self._file.type, view)
+        value = first_present(self.file.type, view)
         try:
             return None if value is None else read_id(value)
         except ValueError:
@@ -92,13 +83,42 @@ class ProviderMappings:
 
     def __init__(self, mappings: Iterable[ProviderMapping]) -> None:
         self.mappings = tuple(mappings)
+        self._index = RecognitionIndex([mapping.file for mapping in self.mappings])
 
     def recognise(self, event: dict[str, Any], source: object = None) -> list[ProviderMapping]:
         """Find the mappings that recognise an event: none, one, or a mistake."""
-        return [mapping for mapping in self.mappings if mapping.recognises(event, source)]
+        return [self.mappings[number] for number in self._index.matches(event, source)]
+
+    def page_members(self, content: dict[str, Any]) -> tuple[str, list[Any]] | None:
+        """Return the system and the events of a page as its API lists them; None for what is no known page.
+
+        Raises:
+            RejectedEventError: The page's list is not a list.
+        """
+        found = self._index.page(content)
+        if found is None:
+            return None
+        file, page = found
+        members = page.members.search(content)
+        if members is not None and not isinstance(members, list):
+            raise RejectedEventError(f"a page of {file.provider} without a list: {page.members.text}")
+        return file.provider, members or []
+
+    def nearest(self, event: dict[str, Any]) -> str:
+        """Describe the system that an unrecognised event looks most like; empty where there is none."""
+        return self._index.nearest(event)
+
+    def member_names(self) -> frozenset[str]:
+        """Return the names of all members that the mappings read."""
+        return frozenset(name for mapping in self.mappings for name in _names_in(mapping.file))
 
     def read(
-        self, event: dict[str, Any], *, envelope: Mapping[str, Any] | None = None, sent_at: datetime | None = None
+        self,
+        event: dict[str, Any],
+        *,
+        envelope: Mapping[str, Any] | None = None,
+        sent_at: datetime | None = None,
+        namespaces: Namespaces = NO_NAMESPACES,
     ) -> Event | IgnoredEvent | None:
         """Read an event of an identity system.
 
@@ -106,6 +126,7 @@ class ProviderMappings:
             event: The event, out of its envelopes.
             envelope: The EventBridge event around it.
             sent_at: When the message was sent, aware UTC; None skips the check of clocks.
+            namespaces: How ids of customers and sessions are told apart.
 
         Returns:
             The canonical event, what is known of one that is ignored, or None where no system has this shape.
@@ -124,7 +145,8 @@ class ProviderMappings:
         if isinstance(fields, IgnoredEvent):
             return fields
         try:
-            return parse_event(fields, sent_at=sent_at)
+            parsed = parse_event(fields, sent_at=sent_at)
+            return None if parsed is None else namespaces.applied(parsed, mapping.file, mapping.view(event))
         except RejectedEventError as error:
             reason = f"{mapping.provider} {mapping.type_of(event)}: {error.reason}"
             raise RejectedEventError(reason, event_id=error.event_id) from None
@@ -156,125 +178,18 @@ def bundled_mappings() -> ProviderMappings:
     return load_mappings(DIRECTORY)
 
 
-def type_name(event_type: str) -> str:
-    """Make a type fit to stand in logs and reasons: whoever sends an event decides what it says."""
-    return event_type if _TYPE_NAME.fullmatch(event_type) else "(unnamed)"
+def _names_in(content: object) -> set[str]:
+    """Return the members that the expressions of a mapping read, wherever in the mapping they stand."""
+    if isinstance(content, Expression):
+        return content.member_names()
+    if isinstance(content, Recognition | Page):
+        return set(content.has).union(*(_names_in(value) for _, value in content))
+    if isinstance(content, BaseModel):
+        return set().union(*(_names_in(value) for _, value in content))
+    return set().union(*map(_names_in, content)) if isinstance(content, tuple) else set()
 
 
 def _applies(rule: Rule, event_type: str | None, view: object) -> bool:
     if rule.types is not None and event_type not in rule.types:
         return False
     return rule.when is None or rule.when.holds(view)
-
-
-def _first(paths: Paths | None, view: object) -> Any:
-    for path in paths or ():
-        value = path.search(view)
-        if not is_absent(value) and value is not False:
-            return value
-    return None
-
-
-class _Making:
-    """One canonical event in the making."""
-
-    def __init__(
-        self, provider: str, event_type: str, paths: FieldPaths, view: object, envelope: Mapping[str, Any]
-    ) -> None:
-        self._provider = provider
-        self._event_type = event_type
-        self._paths = paths
-        self._view = view
-        self._envelope = envelope
-
-    def canonical(self, rule: Rule) -> dict[str, Any]:
-        if rule.is_ == "rejected":
-            raise self._rejection(rule.because or "")
-        customer_id, session_id = self._id("customer_id"), self._id("session_id")
-        kind = "logout_all" if rule.is_ == "logout" and session_id is None else rule.is_
-        if customer_id is None and kind != "logout":
-            raise self._missing("customer_id", "session_id" if rule.is_ == "logout" else None)
-        occurred_at = self._occurred_at()
-        event_id = self._event_id() or derived_event_id(
-            (self._provider, self._event_type, customer_id, session_id, occurred_at)
-        )
-        if kind == "login" and session_id is None:
-            session_id = derived_session_id(self._provider, event_id)
-        fields = {
-            "event_id": event_id,
-            "event_type": kind,
-            "occurred_at": occurred_at,
-            "customer_id": customer_id,
-            "session_id": None if kind == "logout_all" else session_id,
-            "parent_session_id": self._id("parent_session_id"),
-            "except_session_id": self._id("except_session_id"),
-            "expires_at": self._time("expires_at"),
-            "client": self._client() if kind == "login" else None,
-            "reason": self._reason(),
-            "source": self._provider,
-        }
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def _id(self, name: str) -> str | None:
-        value = self._value(name)
-        try:
-            return None if value is None else read_id(value)
-        except ValueError as error:
-            raise self._rejection(f"{name} {error}: {self._where(name)}") from None
-
-    def _event_id(self) -> str | None:
-        """Only an event without an id takes that of its envelope, which is another for each time it is published."""
-        if (event_id := self._id("event_id")) is not None:
-            return event_id
-        envelope_id = self._envelope.get("id")
-        return envelope_id if isinstance(envelope_id, str) and not is_absent(envelope_id) else None
-
-    def _occurred_at(self) -> str:
-        """The event's own time beats that of its envelope, also where that is later."""
-        moment = self._time("occurred_at")
-        if moment is not None:
-            return moment
-        try:
-            return format_rfc3339(read_time(self._envelope.get("time")))
-        except ValueError:
-            raise self._missing("occurred_at") from None
-
-    def _time(self, name: str) -> str | None:
-        value = self._value(name)
-        try:
-            return None if value is None else format_rfc3339(read_time(value))
-        except ValueError as error:
-            raise self._rejection(f"{name} {error}: {self._where(name)}") from None
-
-    def _client(self) -> dict[str, str] | None:
-        client = self._paths.client
-        user_agent = _first(client.user_agent, self._view)
-        values = {
-            "ip": next(filter(None, (clean_ip(path.search(self._view)) for path in client.ip or ())), None),
-            "user_agent": user_agent if isinstance(user_agent, str) else None,
-            "device_id": clean_text(_first(client.device_id, self._view), longest=_LONGEST["device_id"]),
-            "country": clean_text(_first(client.country, self._view), longest=_LONGEST["country"]),
-        }
-        return {name: value for name, value in values.items() if value is not None} or None
-
-    def _reason(self) -> str | None:
-        reason = self._value("reason")
-        return clean_text(reason[:_LONGEST_REASON] if isinstance(reason, str) else None, longest=_LONGEST_REASON)
-
-    def _value(self, name: str) -> Any:
-        return _first(getattr(self._paths, name), self._view)
-
-    def _where(self, name: str) -> str:
-        paths: Paths | None = getattr(self._paths, name)
-        return " || ".join(path.text for path in paths or ()) or "the mapping names no path"
-
-    def _missing(self, name: str, other: str | None = None) -> RejectedEventError:
-        missing = f"{name} is missing: {self._where(name)}"
-        return self._rejection(missing if other is None else f"{missing}; and so is {other}: {self._where(other)}")
-
-    def _rejection(self, problem: str) -> RejectedEventError:
-        event_id = self._value("event_id")
-        return RejectedEventError(
-            f"{self._provider} {type_name(self._event_type)}: {problem}",
-            event_id=event_id if isinstance(event_id, str) and event_id.isprintable() else None,
-        )

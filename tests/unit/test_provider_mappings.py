@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers.envelopes import IgnoredEvent, Providers, RejectedEvent, read_body, read_events
-from providers.mapping_files import Expression, MappingError, parse_mapping
+from providers.expressions import Expression
+from providers.mapping_files import MappingError, parse_mapping
 from providers.provider_mappings import DIRECTORY, ProviderMapping, ProviderMappings, bundled_mappings, load_mappings
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent, to_json
@@ -261,16 +262,16 @@ def test_whatever_is_wrong_in_an_event_every_reading_is_an_event_or_ignored_or_r
 
 
 WRONG_FILES = [
-    ('type = "kind"', "type = ", 2, "no TOML"),
-    ('type = "kind"', 'type = "kind["', 2, "is no JMESPath expression"),
+    ('type = "kind"', "type = ", 2, "invalid TOML"),
+    ('type = "kind"', 'type = "kind["', 2, "is not a valid JMESPath expression"),
     ('type = "kind"', "type = 5", 2, "must be a text with a JMESPath expression"),
     ('type = "kind"\n', "", 1, "type: Field required"),
     ('"example"', '"Example"', 1, "provider"),
     ('has = ["kind", "who"]', "", 4, "needs a source, members"),
     ('customer_id = "who"', 'customer = "who"', 10, "fields.customer: Extra inputs are not permitted"),
-    ('session_id = "session"', 'session_id = "upper(session)"', 11, "calls upper(), which is no function"),
+    ('session_id = "session"', 'session_id = "upper(session)"', 11, "calls upper(), which is an unknown function"),
     ('session_id = "session"', 'session_id = "capture(session)"', 11, "calls capture() with 1 arguments; it takes 2"),
-    ('session_id = "session"', "session_id = \"capture(session, '(')\"", 11, "no regular expression"),
+    ('session_id = "session"', "session_id = \"capture(session, '(')\"", 11, "invalid regular expression"),
     ("\"result == 'ok'\"", '"!result.ok"', 16, "write !(a.b)"),
     ('is = "logout"', 'is = "signout"', 21, "events.1.is"),
     ('is = "logout"', 'is = "rejected"', 20, "says why events are rejected"),

@@ -1,0 +1,178 @@
+"""One event of an identity system, written as the canonical event: the rules that all mappings share."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from providers.mapping_files import FieldPaths, Paths, Rule
+from providers.values import (
+    clean_ip,
+    clean_text,
+    derived_event_id,
+    derived_session_id,
+    is_absent,
+    read_id,
+    read_time,
+)
+from schemas.errors import RejectedEventError
+from schemas.times import format_rfc3339
+
+_LONGEST = {"device_id": 256, "country": 64}
+_LONGEST_REASON = 64
+_TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
+
+
+def type_name(event_type: str) -> str:
+    """Return a type that may stand in logs and reasons; senders decide what it says, so others are `(unnamed)`."""
+    return event_type if _TYPE_NAME.fullmatch(event_type) else "(unnamed)"
+
+
+def first_present(paths: Paths | None, view: object, absent: tuple[str, ...] = ()) -> Any:
+    """Return the first value that is present, or None.
+
+    Args:
+        paths: Where to look, in order.
+        view: The event.
+        absent: Placeholders of the system, in lower case.
+    """
+    for path in paths or ():
+        value = path.search(view)
+        if is_absent(value) or value is False or (absent and isinstance(value, str) and value.lower() in absent):
+            continue
+        return value
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Writes one event as the canonical event.
+
+    Attributes:
+        provider: The identity system.
+        event_type: The event's type as that system calls it.
+        paths: Where its fields are.
+        view: The event in the form that the paths are for.
+        envelope: The EventBridge event around it, for the `id` and `time` that it may lack.
+        absent: Placeholders of the system.
+    """
+
+    provider: str
+    event_type: str
+    paths: FieldPaths
+    view: object
+    envelope: Mapping[str, Any]
+    absent: tuple[str, ...] = ()
+
+    def canonical(self, rule: Rule) -> dict[str, Any]:
+        """Return the canonical JSON object, not validated yet.
+
+        Raises:
+            RejectedEventError: It lacks what is needed, or the rule rejects it.
+        """
+        if rule.is_ == "rejected":
+            raise self._rejection(self._because(rule))
+        for name in rule.requires:
+            if self._id(name) is None:
+                raise self._missing(name)
+        customer_id, session_id = self._id("customer_id"), self._id("session_id")
+        kind = "logout_all" if rule.is_ == "logout" and session_id is None else rule.is_
+        if customer_id is None and kind != "logout":
+            raise self._missing("customer_id", "session_id" if rule.is_ == "logout" else None)
+        occurred_at = self._occurred_at()
+        event_id = self._event_id() or derived_event_id(
+            (self.provider, self.event_type, customer_id, session_id, occurred_at)
+        )
+        if kind == "login" and session_id is None:
+            session_id = derived_session_id(self.provider, event_id)
+        fields = {
+            "event_id": event_id,
+            "event_type": kind,
+            "occurred_at": occurred_at,
+            "customer_id": customer_id,
+            "session_id": None if kind == "logout_all" else session_id,
+            "parent_session_id": self._id("parent_session_id"),
+            "except_session_id": self._id("except_session_id"),
+            "expires_at": self._time("expires_at"),
+            "client": self._client() if kind == "login" else None,
+            "reason": self._reason(),
+            "source": self.provider,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _id(self, name: str) -> str | None:
+        value = self._readable(name)
+        try:
+            return None if value is None else read_id(value)
+        except ValueError as error:
+            raise self._rejection(f"{name} {error}: {self._where(name)}") from None
+
+    def _event_id(self) -> str | None:
+        """Return its own id, else that of its envelope, which differs each time the event is published."""
+        if (event_id := self._id("event_id")) is not None:
+            return event_id
+        envelope_id = self.envelope.get("id")
+        return envelope_id if isinstance(envelope_id, str) and not is_absent(envelope_id) else None
+
+    def _occurred_at(self) -> str:
+        """Return the event's own time, also where that of its envelope is earlier; else that of the envelope."""
+        moment = self._time("occurred_at")
+        if moment is not None:
+            return moment
+        try:
+            return format_rfc3339(read_time(self.envelope.get("time")))
+        except ValueError:
+            raise self._missing("occurred_at") from None
+
+    def _time(self, name: str) -> str | None:
+        value = self._readable(name)
+        try:
+            return None if value is None else format_rfc3339(read_time(value))
+        except ValueError as error:
+            raise self._rejection(f"{name} {error}: {self._where(name)}") from None
+
+    def _client(self) -> dict[str, str] | None:
+        client = self.paths.client
+        user_agent = first_present(client.user_agent, self.view)
+        values = {
+            "ip": next(filter(None, (clean_ip(path.search(self.view)) for path in client.ip or ())), None),
+            "user_agent": user_agent if isinstance(user_agent, str) else None,
+            "device_id": clean_text(first_present(client.device_id, self.view), longest=_LONGEST["device_id"]),
+            "country": clean_text(first_present(client.country, self.view), longest=_LONGEST["country"]),
+        }
+        return {name: value for name, value in values.items() if value is not None} or None
+
+    def _reason(self) -> str | None:
+        reason = self._value("reason")
+        return clean_text(reason[:_LONGEST_REASON] if isinstance(reason, str) else None, longest=_LONGEST_REASON)
+
+    def _value(self, name: str) -> Any:
+        return first_present(getattr(self.paths, name), self.view, self.absent)
+
+    def _readable(self, name: str) -> Any:
+        """Return a value as `_value` does; what cannot be read is rejected, not taken for absent."""
+        value = self._value(name)
+        if value is None and any(path.is_blocked(self.view) for path in getattr(self.paths, name) or ()):
+            raise self._rejection(
+                f"{name} cannot be read, because a member on its path is not an object: {self._where(name)}"
+            )
+        return value
+
+    def _because(self, rule: Rule) -> str:
+        shown = None if rule.showing is None else rule.showing.search(self.view)
+        return f"{rule.because}: {type_name(shown)}" if isinstance(shown, str) else rule.because or ""
+
+    def _where(self, name: str) -> str:
+        paths: Paths | None = getattr(self.paths, name)
+        return " || ".join(path.text for path in paths or ()) or "the mapping names no path"
+
+    def _missing(self, name: str, other: str | None = None) -> RejectedEventError:
+        missing = f"{name} is missing: {self._where(name)}"
+        return self._rejection(missing if other is None else f"{missing}; and so is {other}: {self._where(other)}")
+
+    def _rejection(self, problem: str) -> RejectedEventError:
+        event_id = self._value("event_id")
+        return RejectedEventError(
+            f"{self.provider} {type_name(self.event_type)}: {problem}",
+            event_id=event_id if isinstance(event_id, str) and event_id.isprintable() else None,
+        )
