@@ -8,7 +8,7 @@ SAM_VENV ?= .venv-sam
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-engine test-deploy ci simulate bench check validate build format schemas clean
+.PHONY: help run quick test coverage mutants test-engine test-deploy ci simulate bench check validate build format schemas clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,19 @@ run: $(VENV)/ops.ready ## Set up, then run the demo: a day of events through the
 
 test: $(VENV)/dev.ready ## Set up, then run the test suite
 	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 $(ARGS)
+
+quick: $(VENV)/dev.ready ## While writing: format, lint, types and the unit tests without the slow ones
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/unit -m "not slow and not engine and not deploy" -n 2 $(ARGS)
+
+coverage: $(VENV)/dev.ready ## The test suite, with at least 95 % branch coverage of what is deployed
+	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 --cov --cov-report=term $(ARGS)
+
+mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time: 90 % of the changes must fail a test
+	$(BIN)/mutmut run --max-children 2 $(ARGS)
+	$(BIN)/python -m tests.mutation
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine $(ARGS)
@@ -61,7 +74,7 @@ schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m ops.schema_export
 
 clean: ## Remove the virtual environment and everything made
-	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage mutants *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

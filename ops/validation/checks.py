@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.api import lint  # type: ignore[import-untyped] # it ships no type information
+from cfnlint.api import lint
 
 from ops.validation.filters import FilterCriteria, FilterPatternError
 from ops.validation.translation import TEMPLATE_PATH, TemplateError, translate

@@ -43,7 +43,7 @@ def expected_session(facts: Iterable[LoginEvent | LogoutEvent]) -> Expected:
     logouts = [fact for fact in facts if isinstance(fact, LogoutEvent)]
     last = max(logins, key=lambda fact: (fact.occurred_at, fact.event_id))
     first = min(logouts, key=lambda fact: (fact.occurred_at, fact.event_id), default=None)
-    token = last.access_token and sha256(last.access_token.get_secret_value().encode()).hexdigest()
+    token = sha256(last.access_token.get_secret_value().encode()).hexdigest() if last.access_token else None
     return Expected(
         state="active" if first is None else "closing",
         started_at=min(fact.occurred_at for fact in logins),

@@ -113,7 +113,7 @@ def test_a_request_that_is_throttled_whole_fails_its_own_events_and_no_other(bac
 @pytest.mark.usefixtures("without_waiting")
 def test_a_request_that_times_out_after_it_was_applied_ends_in_the_same_items(backend: Backend) -> None:
     events = [login(f"s{number:02}") for number in range(60)]
-    lost = []
+    lost: list[Any] = []
 
     def apply_and_lose_the_answer(request: Any) -> None:
         if operation_of(request) in WRITES and b"suuid#s30" in request.body and not lost:

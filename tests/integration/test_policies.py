@@ -49,7 +49,7 @@ def reasons(backend: Backend) -> Counter[str]:
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
 def test_logout_all_ends_what_began_before_it_in_every_order_of_arrival(backend: Backend, order: list[int]) -> None:
-    events = [
+    events: list[Event] = [
         login("old", minute=-9),
         login("kept", minute=-8),
         login("new", minute=-1),
@@ -142,7 +142,7 @@ def test_a_limit_above_what_a_projection_keeps_is_refused_at_start(
 def test_children_end_with_their_parent_in_every_order_of_arrival(
     backend: Backend, order: list[int], is_settled_each: bool
 ) -> None:
-    events = [
+    events: list[Event] = [
         login("p", minute=-9),
         login("k1", minute=-8, parent_session_id="p"),
         login("k2", minute=-3, parent_session_id="p"),

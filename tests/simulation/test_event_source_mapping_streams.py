@@ -238,7 +238,12 @@ def test_without_limits_a_failed_batch_blocks_its_shard_until_it_succeeds() -> N
 
 def test_retries_wait_twice_as_long_each_time() -> None:
     times: list[float] = []
-    run = Run(numbered(1), lambda _: times.append(run.clock.now - NOON) or FAILURE, maximum_retry_attempts=4)
+
+    def fail(_: object) -> Any:
+        times.append(run.clock.now - NOON)
+        return FAILURE
+
+    run: Run = Run(numbered(1), fail, maximum_retry_attempts=4)
 
     run.to_the_end()
 

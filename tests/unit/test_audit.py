@@ -38,7 +38,7 @@ def an_activity(*session_ids: str, **changes: Any) -> CustomerActivity:
         last_login_session_id="session-1",
         session_count=len(session_ids),
         is_exact=True,
-        session_ids=session_ids,
+        session_ids=list(session_ids),
     )
     return replace(activity, **changes)
 

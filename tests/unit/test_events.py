@@ -423,6 +423,7 @@ ANY_JSON = st.recursive(
 OVERRIDES = st.dictionaries(st.sampled_from([*LOGIN, *LOGOUT_ALL, "reason", "x"]), ANY_JSON, max_size=3)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ANY_JSON | st.builds(lambda base, changes: base | changes, st.sampled_from(list(EVENTS.values())), OVERRIDES))
 def test_any_json_is_an_event_or_ignored_or_rejected_and_nothing_else(value: object) -> None:

@@ -161,6 +161,7 @@ VALUES = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([LOGIN, LOGOUT, LOGOUT_ALL]),

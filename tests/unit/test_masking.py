@@ -73,6 +73,7 @@ def planted(name: str, secret: object = TOKEN) -> st.SearchStrategy[object]:
 bodies = names.flatmap(planted).map(json.dumps)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(bodies)
 def test_a_token_in_a_member_named_like_a_secret_is_masked_at_any_depth(body: str) -> None:
@@ -83,6 +84,7 @@ def test_a_token_in_a_member_named_like_a_secret_is_masked_at_any_depth(body: st
     json.loads(masked)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     names.flatmap(
@@ -97,6 +99,7 @@ def test_lists_and_objects_named_like_a_secret_are_masked_whole_even_when_cut(bo
     assert not shows_token(mask_secrets(body[:cut]))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(bodies, st.data())
 def test_a_token_in_json_that_is_cut_anywhere_is_masked(body: str, data: st.DataObject) -> None:

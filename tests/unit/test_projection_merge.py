@@ -30,7 +30,8 @@ NOW_S = int(NOW.timestamp())
 
 def images_of(session_id: str, events: list[Any], created: list[float]) -> list[Image]:
     """The stream of one session: an image per write."""
-    stored, images = None, []
+    stored: Session | None = None
+    images: list[Image] = []
     blank = Session(session_id=session_id, customer_id=CUSTOMER)
     for event, moment in zip(events, created, strict=True):
         changed, _ = fold_facts(stored, [event], blank=blank, lifetimes=Lifetimes(), now=NOW)
@@ -76,6 +77,7 @@ LIVE = images_of("a", [login("a")], [100])[0]
 ENDED = STREAMS[0][-1]
 
 
+@pytest.mark.slow
 def test_every_order_and_batching_ends_in_the_same_activity() -> None:
     expected = visible(apply(None, IMAGES, TABLE))
     assert (expected.session_ids, expected.last_login_time) == (["b"], at(22))

@@ -246,6 +246,7 @@ def changed(content: Any, draw: Any) -> Any:
     return content | {name: changed(content[name], draw)}
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_whatever_is_wrong_in_an_event_every_reading_is_an_event_or_ignored_or_refused(data: st.DataObject) -> None:

@@ -1,13 +1,17 @@
 """The publisher: requests of ten, both channels, and what was refused is sent again."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
 from ops.publishing.publisher import Channel, Message, Publisher, PublishError
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sqs import SQSClient
 
 QUEUE_URL = "https://sqs.eu-west-1.amazonaws.com/123456789012/session-events"
 
@@ -33,7 +37,11 @@ def sqs() -> Iterator[Stubber]:
 def publisher(events: Stubber, sqs: Stubber, pauses: list[float] | None = None) -> Publisher:
     pauses = pauses if pauses is not None else []
     return Publisher(
-        events=events.client, sqs=sqs.client, bus_name="session-events", queue_url=QUEUE_URL, pause=pauses.append
+        events=cast("EventBridgeClient", events.client),
+        sqs=cast("SQSClient", sqs.client),
+        bus_name="session-events",
+        queue_url=QUEUE_URL,
+        pause=pauses.append,
     )
 
 

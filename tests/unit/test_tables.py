@@ -84,7 +84,7 @@ def test_a_mismatch_shows_customer_problem_and_both_sides() -> None:
 
 def test_every_table_fits_80_columns_without_cutting_anything_off() -> None:
     long_id = "customer-with-quite-a-long-name@example.com"
-    activity = CustomerActivity(long_id, NOW, "session-00042-billing", 3, False, ("a", "b", "c"))
+    activity = CustomerActivity(long_id, NOW, "session-00042-billing", 3, False, ["a", "b", "c"])
     every = [
         tables.outcomes_table(Counter(dict.fromkeys(Outcome, 123456))),
         tables.sessions_table(

@@ -1,6 +1,7 @@
 """What template.yaml promises, read from the document that a deployment would make of it."""
 
 import json
+import tomllib
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -64,12 +65,14 @@ def statements(role: str) -> list[dict[str, Any]]:
     return list(policy["PolicyDocument"]["Statement"])
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_sam_source() -> None:
     findings = lint(TEMPLATE_PATH.read_text())
 
     assert [str(finding) for finding in findings] == []
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing_in_the_translated_document_where_mistakes_in_sam_events_show() -> None:
     findings = lint(json.dumps(document()))
 
@@ -469,3 +472,14 @@ def test_the_outputs_name_every_queue_table_function_and_bucket() -> None:
 
 def _module_file(module: str) -> Path:
     return TEMPLATE_PATH.parent / Path(*module.split(".")).with_suffix(".py")
+
+
+def test_the_repository_of_applications_is_told_the_packages_version_and_files_that_exist() -> None:
+    source = yaml_parse(TEMPLATE_PATH.read_text(encoding="utf-8"))
+    application = source["Metadata"]["AWS::ServerlessRepo::Application"]
+    root = TEMPLATE_PATH.parent
+    package = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert application["SemanticVersion"] == package["version"]
+    assert application["SpdxLicenseId"] == package["license"]
+    assert all((root / application[name]).is_file() for name in ("LicenseUrl", "ReadmeUrl"))

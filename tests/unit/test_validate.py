@@ -10,6 +10,8 @@ from ops.validation.checks import ALL_ON, findings
 from ops.validation.translation import TEMPLATE_PATH, translate
 from tests.resolved_template import resolved
 
+pytestmark = pytest.mark.slow
+
 _RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"
 _WINDOW = f"MaximumBatchingWindowInSeconds: 1\n            {_RESPONSES}"
 
