@@ -109,7 +109,11 @@ def test_an_event_over_each_way_in_reaches_register_and_projection(stack: LocalS
         send(stack, json.dumps(event))
 
     for customer in ("c-bus", "c-queue", "auth0|u-1", "00u-1"):
-        eventually(f"a session of {customer}", lambda customer=customer: count_of(stack, customer) == 1)
+
+        def is_counted(customer: str = customer) -> bool:
+            return count_of(stack, customer) == 1
+
+        eventually(f"a session of {customer}", is_counted)
 
 
 def test_the_direct_function_takes_what_is_put_on_the_bus(stack: LocalStack) -> None:

@@ -59,9 +59,9 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture
 def deployed(endpoint: str) -> Deployed:
     """Fresh tables and queues."""
-    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": REGION}
-    dynamodb = boto3.client("dynamodb", endpoint_url=endpoint, **keys)
-    sqs = boto3.client("sqs", endpoint_url=endpoint, **keys)
+    session = boto3.Session("local", "local", region_name=REGION)
+    dynamodb = session.client("dynamodb", endpoint_url=endpoint)
+    sqs = session.client("sqs", endpoint_url=endpoint)
     made = uuid4().hex[:8]
     names = {}
     for logical_id, resource in RESOURCES.items():
