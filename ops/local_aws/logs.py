@@ -10,8 +10,8 @@ import json
 from collections import Counter
 from typing import Any
 
-_PAGE = 10_000
-"""Most events of one GetLogEvents."""
+_OVERLAP_MS = 180_000
+"""An invocation's lines come when it ends, in the order of their times: some stand before lines read already."""
 
 
 class FunctionLogs:
@@ -31,12 +31,13 @@ class FunctionLogs:
         self.metrics: Counter[str] = Counter()
         self._client = client
         self._groups = groups
-        self._tokens: dict[tuple[str, str], str] = {}
+        self._newest_ms: Counter[str] = Counter()
+        self._last: dict[str, Counter[tuple[int, str, str]]] = {group: Counter() for group in groups}
         self._invocations: Counter[str] = Counter()
 
     @property
     def running(self) -> int:
-        """How many invocations had begun and not ended when last read."""
+        """How many invocations had begun and not ended when last read, where lines come as they are written."""
         return self._invocations["START"] - self._invocations["END"]
 
     @property
@@ -52,24 +53,22 @@ class FunctionLogs:
         """
         known = len(self.lines)
         for group in self._groups:
-            for stream in self._client.describe_log_streams(logGroupName=group).get("logStreams", ()):
-                self._read_stream(group, stream["logStreamName"])
+            self._read_group(group)
         return self.lines[known:]
 
-    def _read_stream(self, group: str, stream: str) -> None:
-        token = self._tokens.get((group, stream))
-        while True:
-            arguments = {"nextToken": token} if token else {}
-            page = self._client.get_log_events(
-                logGroupName=group, logStreamName=stream, startFromHead=True, limit=_PAGE, **arguments
-            )
-            for event in page["events"]:
-                for line in event["message"].splitlines():
-                    self._take(line)
-            if page["nextForwardToken"] == token or not page["events"]:
-                self._tokens[group, stream] = page["nextForwardToken"]
-                return
-            token = page["nextForwardToken"]
+    def _read_group(self, group: str) -> None:
+        """Read the newest part again, and take what was not in it the last time."""
+        pages = self._client.get_paginator("filter_log_events").paginate(
+            logGroupName=group, startTime=max(0, self._newest_ms[group] - _OVERLAP_MS)
+        )
+        found = Counter(
+            (event["timestamp"], event["logStreamName"], event["message"]) for page in pages for event in page["events"]
+        )
+        for timestamp, _, message in sorted((found - self._last[group]).elements()):
+            self._newest_ms[group] = max(self._newest_ms[group], timestamp)
+            for line in message.splitlines():
+                self._take(line)
+        self._last[group] = found
 
     def _take(self, line: str) -> None:
         kind = line.partition(" ")[0]
