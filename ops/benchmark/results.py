@@ -154,9 +154,11 @@ def _compare_workloads(measurement: Measurement, workloads: Workloads, tell: Cal
         workloads.logouts,
         workloads.mixed,
         workloads.logouts_first,
+        workloads.flood,
         workloads.duplicates,
         workloads.hot_customer,
         workloads.customers,
+        workloads.new_customers,
     ):
         compared.append(measurement.compare(make, USUAL_SIZE))
         tell(f"  {compared[-1].workload}")

@@ -71,6 +71,15 @@ class Workloads:
         """Give logouts whose logins are still on their way."""
         return Workload("logouts before their login", batch=[self._logout(self._login()) for _ in range(size)])
 
+    def flood(self, size: int) -> Workload:
+        """Give logouts for sessions that nobody knows, and one login to nine of them."""
+        batch = [self._login() if number % 10 == 0 else self._logout(self._login()) for number in range(size)]
+        return Workload("a flood of logouts", batch=batch)
+
+    def new_customers(self, size: int) -> Workload:
+        """Give first logins, each by a customer never seen before: each makes a projection."""
+        return Workload("new customers", batch=[self._login(f"new-{self._sessions + 1:012d}") for _ in range(size)])
+
     def duplicates(self, size: int) -> Workload:
         """Give logins that were all delivered before."""
         before = [self._login() for _ in range(size)]

@@ -58,7 +58,7 @@ def test_an_index_that_lags_behind_the_stream_is_outside_the_promise() -> None:
 
     options = Options(faults=[Fault(name) for name in faults.split(",")])
 
-    found = (options.play(seed).violation or "" for seed in (482, *range(1, 3000)))
+    found = (options.play(seed).violation or "" for seed in (286, *range(1, 3000)))
 
     assert any(claim.startswith("a session is ended by what ends it and by nothing else: ('s") for claim in found)
 

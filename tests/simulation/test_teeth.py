@@ -43,7 +43,7 @@ CAUGHT_BY_OPERATIONS = {
     (Fault.PROJECTION_DELETED, "born-of-the-batch"): (2, REGISTER),
     (Fault.SESSION_DELETED, "removals-ignored"): (1, REGISTER),
     (Fault.FOREIGN_TTL, "removals-ignored"): (1, REGISTER),
-    (Fault.RESTORE, "restores-believed"): (38, REGISTER),
+    (Fault.RESTORE, "restores-believed"): (158, REGISTER),
 }
 """Which operation catches which rule of a release before, alone."""
 
