@@ -48,7 +48,7 @@ class Problem:
 def read_entries(text: str) -> Iterator[Entry]:
     """Split a file into its events: a JSON array, a single JSON object on any number of lines, or JSON Lines.
 
-    What is no JSON is given as it is, line by line where one of the lines is a JSON object.
+    Text that is not valid JSON is returned unchanged, line by line where one of the lines is a JSON object.
     """
     text = text.removeprefix("\ufeff")
     lines = [Entry(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -103,7 +103,7 @@ def _is_array(text: str) -> bool:
 
 
 def _value(text: str) -> Any:
-    """Read JSON leniently, only to see its shape; None for what is none."""
+    """Read JSON leniently, only to see its shape; None if it is not valid JSON."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -36,7 +36,7 @@ def show_reading(
 ) -> None:
     """Show what a mapping makes of an event: the canonical event, ignored, or rejected and why.
 
-    The event may be in any envelope, and a message may hold several. Mappings that come along are loaded as well, so
+    The event may be in any envelope, and a message may hold several. The bundled mappings are loaded as well, so
     that an event which two mappings recognise is found; one of the same provider is replaced by the file. Exit code 1
     where an event is rejected, or the mapping recognises none.
 

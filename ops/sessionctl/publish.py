@@ -248,7 +248,7 @@ def _later(when: str, duration: str) -> str:
     """
     found = re.fullmatch(r"(\d{1,9})([smhd])", duration, re.ASCII)
     if found is None:
-        raise typer.BadParameter(f"{duration!r} is no duration like 90s, 30m, 8h or 2d", param_hint="--expires-in")
+        raise typer.BadParameter(f"{duration!r} is not a duration like 90s, 30m, 8h or 2d", param_hint="--expires-in")
     try:
         return format_rfc3339(parse_rfc3339(when) + timedelta(seconds=int(found[1]) * _SECONDS[found[2]]))
     except (ValueError, OverflowError) as error:

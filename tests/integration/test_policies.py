@@ -1,4 +1,4 @@
-"""Logout everywhere, session limit and cascade, through the real handlers: commands go round until nothing is left."""
+"""Logout everywhere, session limit and cascade, through the real handlers, until no command is left."""
 
 import itertools
 from collections import Counter
@@ -33,7 +33,7 @@ def settle(backend: Backend, *, batch: int = 50, rounds: int = 30) -> list[dict[
         done = len(records)
         commands += sent
         deliver(*sent)
-    raise AssertionError("commands go round for ever")
+    raise AssertionError("commands never end")
 
 
 def live(backend: Backend, customer_id: str = "customer-1") -> list[str]:

@@ -188,7 +188,7 @@ class History:
             self.world.now += 2
             self._deliver(5)
             self._consume()
-        raise AssertionError("records or commands go round without an end")
+        raise AssertionError("records or commands never end")
 
     def _violation(self) -> str | None:
         now = self.world.clock()

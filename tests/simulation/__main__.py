@@ -57,7 +57,7 @@ class Options:
 
 @dataclass
 class Figures:
-    """What many runs come to."""
+    """The results of many runs, added up."""
 
     seeds: int = 0
     steps: int = 0

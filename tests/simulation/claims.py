@@ -310,7 +310,7 @@ class Claims:
         ]
 
     def unclear_facts(self) -> set[Fact]:
-        """Name the facts of which the promise leaves open what they come to when they are delivered once more."""
+        """Name the facts of which the promise leaves the result of another delivery open."""
         oracle = self.oracle()
         unclear = {fact for session in oracle.sessions.values() for fact in session.possible_logouts}
         if self.has_ttl_deleted:  # a child session that is gone may be claimed anew

@@ -271,7 +271,7 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     ],
     "last-write-wins": lambda: [mock.patch.object(projection_merge, "latest_login", _newest_delivery)],
     "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
-    "images-believed": lambda: [mock.patch.object(projection_merge, "_is_suspect", return_value=False)],
+    "images-unread": lambda: [mock.patch.object(projection_merge, "_is_suspect", return_value=False)],
     "commands-forgotten": lambda: [
         mock.patch.object(cascade, "logout_by_tombstone", return_value=None),
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),

@@ -16,6 +16,6 @@ def _find_nothing(self: RegisterReader, customer_ids: Collection[str], **_: Any)
 OLD_RULES: Mapping[str, Callable[[], list[Any]]] = {
     "born-of-the-batch": lambda: [mock.patch.object(RegisterReader, "find_session_keys", _find_nothing)],
     "removals-ignored": lambda: [mock.patch.object(facts, "_removed", return_value=None)],
-    "restores-believed": lambda: [mock.patch.object(stream, "_went_down", return_value=False)],
+    "restores-unread": lambda: [mock.patch.object(stream, "_went_down", return_value=False)],
 }
 """By name: makes the patches."""

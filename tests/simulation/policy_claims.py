@@ -89,7 +89,7 @@ class PolicyClaims:
         if not 0 < limit <= len(live) - len(told):
             self._fail(
                 "no eviction unless more than the limit were seen live",
-                f"{customer}: {sorted(told)} told to end, limit {limit}, live at most {sorted(live)}",
+                f"{customer}: {sorted(told)} marked as ending, limit {limit}, live at most {sorted(live)}",
             )
         for name in sorted(told):
             key = (None, name, customer)

@@ -107,25 +107,25 @@ def _item(source: Random, key: tuple[str, str]) -> dict[str, Any]:
     return item
 
 
-def _write(source: Random, key: tuple[str, str], believed: dict[str, Any] | None) -> Write:
+def _write(source: Random, key: tuple[str, str], last_seen: dict[str, Any] | None) -> Write:
     """A write as the tables make it, on a belief that is often wrong."""
-    old = source.choice((None, believed, believed, _item(source, key)))
+    old = source.choice((None, last_seen, last_seen, _item(source, key)))
     if old is not None and source.random() < 0.3:
         old = {**old, "version": {"N": str(source.randint(1, 3))}}
     return Write(Key(*key), old, _item(source, key))
 
 
-def _request(source: Random, name: str, believed: dict[Any, Any]) -> tuple[str, dict[str, Any]]:
+def _request(source: Random, name: str, last_seen: dict[Any, Any]) -> tuple[str, dict[str, Any]]:
     kind = source.choice(("statements", "statements", "put", "put", *_KINDS))
     if kind in _MORE:
         return _MORE[kind](source, name)
     if kind == "statements":
         keys = source.sample(KEYS, source.randint(1, 4))
-        writes = [_write(source, key, believed.get(key)) for key in keys]
+        writes = [_write(source, key, last_seen.get(key)) for key in keys]
         return "batch_execute_statement", {"Statements": [statement(name, write) for write in writes]}
     key = source.choice(KEYS)
     if kind == "put":
-        write = _write(source, key, believed.get(key))
+        write = _write(source, key, last_seen.get(key))
         return "put_item", {"TableName": name, "Item": write.versioned, **condition(write)}
     if kind == "get":
         keys = source.sample(KEYS, source.randint(1, len(KEYS)))
@@ -239,14 +239,14 @@ _KINDS = ("get", "query", "index", *_MORE)
 @pytest.mark.parametrize("seed", range(10))
 def test_random_requests_get_the_same_answers_and_leave_the_same_stream(both: Both, seed: int) -> None:
     source = Random(seed)
-    believed: dict[Any, Any] = {}
+    last_seen: dict[Any, Any] = {}
 
     for number in range(120):
-        operation, request = _request(source, both.name, believed)
+        operation, request = _request(source, both.name, last_seen)
         simulated, real = both.ask(operation, **request)
         assert simulated == real, f"request {number}: {operation} {request}"
         for key in KEYS:
-            believed[key] = source.choice((believed.get(key), both.table.items.get(key)))
+            last_seen[key] = source.choice((last_seen.get(key), both.table.items.get(key)))
 
     simulated_changes, real_changes = both.changes()
     assert simulated_changes == real_changes

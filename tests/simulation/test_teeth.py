@@ -25,7 +25,7 @@ CAUGHT = {
     "unconditional-put": (2, REVIVED),
     "last-write-wins": (1, LAST_LOGIN),
     "ttl-from-login": (2, REVIVED),
-    "images-believed": (6, REVIVED),
+    "images-unread": (6, REVIVED),
     "commands-forgotten": (132, REVIVED),
     "cascade-downwards": (18, {"no child is live under an ended parent"}),
     "told-once": (49, NOT_REVOKED),
@@ -43,7 +43,7 @@ CAUGHT_BY_OPERATIONS = {
     (Fault.PROJECTION_DELETED, "born-of-the-batch"): (2, REGISTER),
     (Fault.SESSION_DELETED, "removals-ignored"): (1, REGISTER),
     (Fault.FOREIGN_TTL, "removals-ignored"): (1, REGISTER),
-    (Fault.RESTORE, "restores-believed"): (158, REGISTER),
+    (Fault.RESTORE, "restores-unread"): (158, REGISTER),
 }
 """Which operation catches which rule of a release before, alone."""
 

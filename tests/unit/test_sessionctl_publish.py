@@ -157,7 +157,7 @@ def test_a_duration_of_another_form_is_a_usage_error(duration: str) -> None:
     )
 
     assert result.exit_code == 2
-    assert "is no duration like" in result.stderr
+    assert "is not a duration like" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ def failed_items(response: Json, known: Collection[str]) -> frozenset[str]:
     if response is None:
         return frozenset()
     if not isinstance(response, Mapping):
-        raise FunctionError(f"the response is no object with batchItemFailures but {type(response).__name__}")
+        raise FunctionError(f"the response is not an object with batchItemFailures, but {type(response).__name__}")
     failures = response.get("batchItemFailures")
     if failures is None:
         return frozenset()
     if not isinstance(failures, list):
-        raise FunctionError(f"batchItemFailures is no list but {type(failures).__name__}")
+        raise FunctionError(f"batchItemFailures is not a list, but {type(failures).__name__}")
     return frozenset(_identifier(failure, known) for failure in failures)
 
 
