@@ -37,8 +37,10 @@ def _forget_ending(known: Any, session: Any, now_s: int) -> Any:
     return found and found._replace(end_reason=None, end_as_of=None)
 
 
-def _ends_of_ended_images(found: CustomerFacts) -> list[int]:
-    return merge.end_times(replace(found, removals=[], images=[i for i in found.images if not i.goes_backwards]))
+def _of_ended_images(end_times: Callable[[CustomerFacts], list[int]]) -> Callable[[CustomerFacts], list[int]]:
+    return lambda found: end_times(
+        replace(found, removals=[], images=[image for image in found.images if not image.goes_backwards])
+    )
 
 
 def _without_watermark(merging: Callable[..., Any]) -> Callable[..., Any]:
@@ -101,7 +103,9 @@ RULES: Mapping[str, Callable[[], Patches]] = {
     "the slack of five seconds": lambda: [_patch(merge, "CLOCK_SLACK_SECONDS", -1)],
     "a removal is read again": lambda: [_patch(projector, "add_record", _add_without_removals)],
     "a change backwards is read again": lambda: [_patch(merge, "_is_suspect", _never_backwards(merge._is_suspect))],
-    "a removal or a change backwards raises the watermark": lambda: [_patch(merge, "end_times", _ends_of_ended_images)],
+    "a removal or a change backwards raises the watermark": lambda: [
+        _patch(merge, "end_times", _of_ended_images(merge.end_times))
+    ],
     "an end raises the watermark": lambda: [
         _patch(projection_table, "merge", _without_watermark(projection_table.merge))
     ],
