@@ -56,7 +56,7 @@ check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without r
 
 validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
 	$(SAM) validate --lint
-	$(BIN)/python -m ops.validation.checks
+	$(BIN)/python -m ops.validation
 
 build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start
 	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build
