@@ -1,19 +1,20 @@
-"""What events may come wrapped in, outermost first; each may hold the next.
+"""Read the events in a message: unwrap envelopes, in any nesting, and translate those of identity systems.
 
-SNS notification, EventBridge event, several events in one message (an array, JSON Lines, and what CloudTrail, Azure,
-Okta, Google and SET polling call it), JWT. A canonical event is told first and costs no look at anything else.
-Sources: EventBridge "AWS event structure"; SNS "message formats", `Type: Notification`; RFC 8417, RFC 8936.
+A canonical event is recognised first and costs no look at anything else. Each event has its own outcome.
+Sources: `providers.unwrapping`; RFC 8417 and RFC 7519 for tokens.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from providers.families import family_of
+from providers.texts import Budget, Text, read_text
+from providers.unwrapping import Member, Opened, cloud_event, is_eventbridge_event, opened
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event, parse_event
-from schemas.strict_json import MAX_BODY_BYTES, load_json
 from schemas.times import parse_rfc3339
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ MAX_EVENTS = 2000
 """Most events in one message; a body of the size that is read holds fewer real ones."""
 
 _MAX_DEPTH = 8
-_LOGOUT_TOKEN_FIELD = "logout_token="  # noqa: S105 (the name of a form field, OIDC Back-Channel Logout 2.5)
 _CANONICAL_FIELDS = ("occurred_at", "customer_id", "session_id")
 
 
@@ -89,7 +89,7 @@ class Providers:
 
 
 BUNDLED = Providers()
-"""The systems that come along, and no keys."""
+"""The bundled mappings, without verification of tokens."""
 
 
 def read_events(body: object, *, sent_at: datetime | None, providers: Providers = BUNDLED) -> list[ReadEvent]:
@@ -103,13 +103,11 @@ def read_events(body: object, *, sent_at: datetime | None, providers: Providers 
     Returns:
         At least one reading; several where the message holds several events.
     """
+    context = _Context(sent_at, providers, Budget(MAX_EVENTS))
     try:
         if not isinstance(body, str) or not body:
             raise RejectedEventError("the message has no body")
-        content = _load(body, "body")
-        if _is_canonical(content):
-            return [parse_event(content, sent_at=sent_at) or IgnoredEvent()]
-        return _of_eventbridge_or_wrapped(content, sent_at, providers)
+        return context.read(read_text(Text(body, "body"), context.budget))
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 
@@ -128,9 +126,9 @@ def read_eventbridge_events(
         At least one reading.
     """
     try:
-        if not isinstance(event, dict) or not _is_eventbridge_event(event):
-            raise RejectedEventError("not an EventBridge event: source, detail-type or the object detail is missing")
-        return _of_eventbridge_or_wrapped(event, _time_of(event) or sent_at, providers)
+        if not isinstance(event, dict) or not is_eventbridge_event(event):
+            raise RejectedEventError("not an EventBridge event: source, detail-type or detail is missing")
+        return _Context(_time_of(event) or sent_at, providers, Budget(MAX_EVENTS)).read(event)
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 
@@ -144,140 +142,136 @@ def read_body(body: object, *, sent_at: datetime | None, providers: Providers = 
     Raises:
         RejectedEventError: No retry can fix it, or there are several.
     """
-    return _only(read_events(body, sent_at=sent_at, providers=providers))
-
-
-def _of_eventbridge_or_wrapped(content: Any, sent_at: datetime | None, providers: Providers) -> list[ReadEvent]:
-    """Read a canonical event in an EventBridge event at once, and unwrap everything else step by step."""
-    if isinstance(content, dict) and _is_eventbridge_event(content) and _is_canonical(content["detail"], content):
-        return [parse_event(content["detail"], sent_at=sent_at, envelope=content) or IgnoredEvent()]
-    return _Unwrapping(sent_at, providers).readings(content)
-
-
-def _only(readings: list[ReadEvent]) -> Event | None:
-    if len(readings) > 1:
-        raise RejectedEventError(f"the message holds {len(readings):,} events, and one is wanted here")
-    [reading] = readings
-    if isinstance(reading, RejectedEvent):
-        raise reading.error
-    return None if isinstance(reading, IgnoredEvent) else reading
-
-
-def _load(text: str, what: str) -> Any:
-    """Read a text: JSON, a JWT, the form field of a logout token, or JSON Lines."""
-    first = text[0]
-    if first == "e" and _is_token(text.strip()):
-        return text.strip()
-    if first == "l" and text.startswith(_LOGOUT_TOKEN_FIELD):
-        return text.removeprefix(_LOGOUT_TOKEN_FIELD).partition("&")[0]
-    try:
-        return load_json(text, what=what)
-    except RejectedEventError:
-        lines = [line for line in text.splitlines() if line.strip()]
-        if len(text) > MAX_BODY_BYTES or len(lines) < 2 or not _is_object(lines[0]):
-            raise
-        return [_Line(line) for line in lines]
-
-
-class _Line(str):
-    """A line of JSON Lines, not read yet: each is an outcome of its own."""
-
-    __slots__ = ()
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(load_json(text), dict)
-    except RejectedEventError:
-        return False
-
-
-def _is_token(text: str) -> bool:
-    from providers.tokens import is_token  # noqa: PLC0415 (start-up: canonical events need none of it)
-
-    return is_token(text)
+    results = read_events(body, sent_at=sent_at, providers=providers)
+    if len(results) > 1:
+        raise RejectedEventError(f"the message holds {len(results):,} events, and one is wanted here")
+    [result] = results
+    if isinstance(result, RejectedEvent):
+        raise result.error
+    return None if isinstance(result, IgnoredEvent) else result
 
 
 @dataclass(frozen=True, slots=True)
-class _Unwrapping:
-    """Takes events out of what they are in."""
+class _Context:
+    """Where in its message an event stands.
+
+    Attributes:
+        sent_at: When the message was sent, aware UTC.
+        providers: How events of identity systems are read.
+        budget: What the message may still take.
+        envelope: The innermost envelope with an `id` and `time`; several events in one share its time, not its id.
+        family: The envelope's kind, by which a foreign text in it is counted.
+        depth: How many envelopes are around it.
+    """
 
     sent_at: datetime | None
     providers: Providers
+    budget: Budget
     envelope: Mapping[str, Any] | None = None
-    """The EventBridge event around; several events in one share its time, but cannot share its id."""
+    family: str = ""
     depth: int = 0
 
-    def readings(self, content: Any) -> list[ReadEvent]:
+    def read(self, content: Any) -> list[ReadEvent]:
         """Read one event, or each of several.
 
         Raises:
             RejectedEventError: There is no event, or just one and it is wrong.
         """
+        if _is_canonical(content, self.envelope):
+            return [self._parsed(content)]
         if self.depth > _MAX_DEPTH:
             raise RejectedEventError("the event is wrapped too many times")
-        inner = replace(self, depth=self.depth + 1)
+        if isinstance(content, Text):
+            return self.read(read_text(content, self.budget))
         if isinstance(content, str):
-            return inner._of_text(content)
-        if isinstance(content, dict):
-            if _is_canonical(content, self.envelope):
-                return [self._parsed(content)]
-            if _is_notification(content):
-                return inner.readings(_load(content["Message"] or " ", "SNS notification's Message"))
-            if _is_eventbridge_event(content):
-                return replace(inner, envelope=content).readings(content["detail"])
-            if isinstance(content.get("logout_token"), str):
-                return inner.readings(content["logout_token"])
-        members = _members(content)
-        return [self._of_one(content)] if members is None else inner._of_several(members)
-
-    def _of_text(self, text: str) -> list[ReadEvent]:
-        if isinstance(text, _Line):
-            return self.readings(load_json(text, what="line"))
-        if not _is_token(text):
+            return self._inside().read(self._claims(content))
+        if isinstance(content, list):
+            return self._inside().read_several([Member(member) for member in content])
+        if not isinstance(content, dict):
             raise RejectedEventError("the event must be a JSON object")
-        from providers.tokens import read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
+        found = opened(content, self.budget)
+        return self._of_system(content) if found is None else self._opened(found)
 
-        return self.readings(read_claims(text, self.providers.verifier))
-
-    def _of_several(self, members: list[Any]) -> list[ReadEvent]:
-        if len(members) > MAX_EVENTS:
+    def read_several(self, members: Sequence[Member], family: str = "") -> list[ReadEvent]:
+        """Read each member of a list; one that is wrong is its own rejection."""
+        if len(members) > self.budget.events:
             raise RejectedEventError(f"the message holds more than {MAX_EVENTS:,} events; send fewer at a time")
+        self.budget.events -= len(members)
         if not members:
-            return [IgnoredEvent()]
+            return [IgnoredEvent(family, "empty list" if family else "")]
         inner = self
         if self.envelope is not None and len(members) > 1:
             inner = replace(self, envelope={name: value for name, value in self.envelope.items() if name != "id"})
-        return [reading for number, member in enumerate(members, 1) for reading in inner._of_member(member, number)]
+        return [result for number, member in enumerate(members, 1) for result in inner._member(member, number)]
 
-    def _of_member(self, member: Any, number: int) -> list[ReadEvent]:
-        body = member if isinstance(member, str) else None
+    def _member(self, member: Member, number: int) -> list[ReadEvent]:
+        context = self if member.envelope is None else replace(self, envelope=member.envelope)
+        body = _as_text(member.content)
         try:
-            readings = self.readings(member)
+            results = context.read(member.content)
         except RejectedEventError as error:
             located = RejectedEventError(f"event {number} of the message: {error.reason}", event_id=error.event_id)
-            return [RejectedEvent(located, body or json.dumps(member))]
+            return [RejectedEvent(located, body)]
         return [
-            replace(reading, body=body or json.dumps(member))
-            if isinstance(reading, RejectedEvent) and reading.body is None
-            else reading
-            for reading in readings
+            replace(result, body=body) if isinstance(result, RejectedEvent) and result.body is None else result
+            for result in results
         ]
 
-    def _of_one(self, content: Any) -> ReadEvent:
-        if isinstance(content, dict):
-            reading = self.providers.mappings().read(
-                content, envelope=self.envelope, sent_at=self.sent_at, namespaces=self.providers.namespaces()
-            )
-            if reading is not None:
-                return reading
-        return self._parsed(content)
+    def _opened(self, found: Opened) -> list[ReadEvent]:
+        inner = replace(self._inside(), family=found.family)
+        if found.is_list:
+            return inner.read_several(found.members, found.family)
+        [member] = found.members
+        return (inner if member.envelope is None else replace(inner, envelope=member.envelope)).read(member.content)
+
+    def _inside(self) -> "_Context":
+        return replace(self, depth=self.depth + 1)
+
+    def _claims(self, text: str) -> Any:
+        from providers.tokens import is_token, read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
+
+        if is_token(text):
+            return read_claims(text, self.providers.verifier)
+        if text.lstrip()[:1] in ("{", "["):
+            raise RejectedEventError("the event is encoded twice: a JSON string with JSON in it; send the object")
+        raise RejectedEventError("the event must be a JSON object")
+
+    def _of_system(self, content: dict[str, Any]) -> list[ReadEvent]:
+        """Read an event or a page of an identity system, or a CloudEvent; else say what the object is."""
+        mappings = self.providers.mappings()
+        result = mappings.read(
+            content, envelope=self.envelope, sent_at=self.sent_at, namespaces=self.providers.namespaces()
+        )
+        if result is not None:
+            return [result]
+        if (page := mappings.page_members(content)) is not None:
+            return self._inside().read_several([Member(member) for member in page[1]], page[0])
+        if (found := cloud_event(content, self.budget)) is not None:
+            return self._opened(found)
+        return [self._of_no_system(content)]
+
+    def _of_no_system(self, content: dict[str, Any]) -> ReadEvent:
+        if (family := family_of(content)) is not None:
+            return IgnoredEvent(*family)
+        if self.family and content.keys() == {"message"}:
+            return IgnoredEvent(self.family, "line of text")
+        if (self.envelope is not None and "detail-type" in self.envelope) or content.get("event_type") is not None:
+            return self._parsed(content)
+        if any(content.get(name) is not None for name in _CANONICAL_FIELDS):
+            return self._parsed(content)
+        mappings = self.providers.mappings()
+        reason = (
+            "event_type is missing; send login, logout or logout_all. It is no known envelope and no event of "
+            f"{len(mappings.mappings)} identity systems"
+        )
+        nearest = mappings.nearest(content)
+        raise RejectedEventError(f"{reason}; {nearest}" if nearest else reason)
 
     def _parsed(self, content: Any) -> ReadEvent:
         return parse_event(content, sent_at=self.sent_at, envelope=self.envelope) or IgnoredEvent()
 
 
-def _is_canonical(content: Any, envelope: Mapping[str, Any] | None = None) -> bool:
+def _is_canonical(content: Any, envelope: Mapping[str, Any] | None) -> bool:
     if not isinstance(content, dict):
         return False
     event_type = content.get("event_type")
@@ -291,37 +285,10 @@ def _is_canonical(content: Any, envelope: Mapping[str, Any] | None = None) -> bo
     )
 
 
-def _is_notification(content: dict[str, Any]) -> bool:
-    return content.get("Type") == "Notification" and isinstance(content.get("Message"), str)
-
-
-def _is_eventbridge_event(content: dict[str, Any]) -> bool:
-    return "source" in content and "detail-type" in content and isinstance(content.get("detail"), dict)
-
-
-def _members(content: Any) -> list[Any] | None:
-    """Give the events of a message that holds several; None for a message that is one, or none."""
-    if isinstance(content, list):
-        if not content:
-            raise RejectedEventError("the event must be a JSON object, and the array is empty")
-        return content
-    if not isinstance(content, dict) or isinstance(content.get("event_type"), str):
-        return None
-    for name in ("Records", "records"):
-        if isinstance(content.get(name), list):
-            return list(content[name])
-    sets = content.get("sets")
-    return list(sets.values()) if isinstance(sets, dict) else _items_or_hooked(content)
-
-
-def _items_or_hooked(content: dict[str, Any]) -> list[Any] | None:
-    """Give what Google lists, or what an event hook of Okta sends: names that others use too."""
-    items, data = content.get("items"), content.get("data")
-    if isinstance(items, list) and str(content.get("kind", "")).startswith("admin#reports#"):
-        return items
-    if isinstance(data, dict) and isinstance(data.get("events"), list) and not {"log_id", "object"} & content.keys():
-        return list(data["events"])
-    return None
+def _as_text(content: Any) -> str:
+    if isinstance(content, Text):
+        return content.text
+    return content if isinstance(content, str) else json.dumps(content)
 
 
 def _time_of(event: Mapping[str, Any]) -> datetime | None:

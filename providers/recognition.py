@@ -59,13 +59,14 @@ class RecognitionIndex:
 
     def nearest(self, event: dict[str, Any]) -> str:
         """Describe the system that an unrecognised event looks most like, from names of members alone; else empty."""
-        best, described = 0.5, ""
+        best, described = (1, 0.5), ""
         for file in self._files:
             for way in file.recognise:
                 missing = [name for name in way.has if name not in event]
-                share = 1 - len(missing) / len(way.has) if way.has else 0
-                if share >= best and (share > best or not described):
-                    best = share
+                present = len(way.has) - len(missing)
+                score = (present, present / len(way.has)) if way.has else (0, 0.0)
+                if score[1] >= 0.5 and (score > best or (score == best and not described)):
+                    best = score
                     lacks = f"{', '.join(missing)} is missing" if missing else "a condition does not hold"
                     described = f"it looks most like {file.provider}, but {lacks}"
         return described

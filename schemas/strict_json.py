@@ -11,21 +11,20 @@ MAX_BODY_BYTES = 262_144
 _MAX_DIGITS = 400
 
 
-def load_json(text: str, *, what: str = "body") -> Any:
+def load_json(text: str, *, what: str = "body", most: int = MAX_BODY_BYTES) -> Any:
     """Read one JSON text.
 
     Args:
         text: The JSON text.
         what: What the reason calls it.
+        most: Largest size read, in UTF-8 bytes.
 
     Raises:
         RejectedEventError: It is too large or no JSON, or has duplicate keys, NaN, infinities, numbers that overflow,
             or nesting deeper than the interpreter can follow. The reason shows no part of the text.
     """
-    if len(text) > MAX_BODY_BYTES or (not text.isascii() and len(text.encode(errors="replace")) > MAX_BODY_BYTES):
-        raise RejectedEventError(
-            f"the {what} is larger than {MAX_BODY_BYTES:,} bytes; send events one by one, and small"
-        )
+    if len(text) > most or (not text.isascii() and len(text.encode(errors="replace")) > most):
+        raise RejectedEventError(f"the {what} is larger than {most:,} bytes; send events one by one, and small")
     if text.startswith("\ufeff"):
         raise RejectedEventError(f"the {what} starts with a byte order mark; send UTF-8 without it")
     try:

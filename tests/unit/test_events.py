@@ -347,7 +347,7 @@ def test_a_misspelt_kind_is_rejected_rather_than_lost(event_type: str) -> None:
     assert error.event_id == "login-1"
 
 
-@pytest.mark.parametrize("body", ["null", "true", "1", '"login"', "[]", "[5]", f'"{TOKEN}"'])
+@pytest.mark.parametrize("body", ["null", "true", "1", '"login"', "[5]", f'"{TOKEN}"'])
 def test_what_is_no_object_is_rejected(body: str) -> None:
     with pytest.raises(RejectedEventError, match="must be a JSON object"):
         read_body(body, sent_at=None)
