@@ -5,91 +5,36 @@ Sources: `providers.unwrapping`; RFC 8417 and RFC 7519 for tokens.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 from providers.families import family_of
+from providers.results import BUNDLED, IgnoredEvent, Providers, ReadEvent, RejectedEvent
 from providers.texts import Budget, Text, read_text
 from providers.unwrapping import Member, Opened, cloud_event, is_eventbridge_event, opened
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event, parse_event
 from schemas.times import parse_rfc3339
 
-if TYPE_CHECKING:
-    from providers.namespaces import Namespaces
-    from providers.provider_mappings import ProviderMappings
-    from providers.tokens import TokenVerifier
+__all__ = [
+    "BUNDLED",
+    "MAX_EVENTS",
+    "IgnoredEvent",
+    "Providers",
+    "ReadEvent",
+    "RejectedEvent",
+    "read_body",
+    "read_eventbridge_events",
+    "read_events",
+]
 
 MAX_EVENTS = 2000
 """Most events in one message; a body of the size that is read holds fewer real ones."""
 
 _MAX_DEPTH = 8
 _CANONICAL_FIELDS = ("occurred_at", "customer_id", "session_id")
-
-
-@dataclass(frozen=True, slots=True)
-class IgnoredEvent:
-    """A valid event that is neither a login nor a logout.
-
-    Attributes:
-        provider: The identity system or family of events; empty for an event of unknown origin.
-        event_type: Its type as that system calls it; empty where it has none.
-    """
-
-    provider: str = ""
-    event_type: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RejectedEvent:
-    """An event that no retry can fix.
-
-    Attributes:
-        error: The reason.
-        body: The event, as JSON, where it is one of several in its message; None where it is the whole message.
-    """
-
-    error: RejectedEventError
-    body: str | None = None
-
-
-ReadEvent: TypeAlias = Event | IgnoredEvent | RejectedEvent
-"""The result of reading one event."""
-
-
-def _bundled() -> "ProviderMappings":
-    from providers.provider_mappings import bundled_mappings  # noqa: PLC0415 (start-up: canonical events need none of it)
-
-    return bundled_mappings()
-
-
-@dataclass(frozen=True, slots=True)
-class Providers:
-    """How events of identity systems are read.
-
-    Attributes:
-        mappings: Gives their mappings; called at the first event that is not canonical.
-        verifier: Verifies signed tokens; None reads them unverified.
-        customer_namespace: `provider` or `none`: whether ids that a mapping yields become `<provider>:<tenant>:<id>`.
-        customer_namespaces: `provider:tenant` by issuer, for formats that many systems share.
-    """
-
-    mappings: "Callable[[], ProviderMappings]" = _bundled
-    verifier: "TokenVerifier | None" = None
-    customer_namespace: str = "none"
-    customer_namespaces: Mapping[str, str] = field(default_factory=dict)
-
-    def namespaces(self) -> "Namespaces":
-        """Return how ids of customers and sessions are told apart."""
-        from providers.namespaces import Namespaces  # noqa: PLC0415 (start-up: canonical events need none of it)
-
-        return Namespaces(self.customer_namespace == "provider", self.customer_namespaces)
-
-
-BUNDLED = Providers()
-"""The bundled mappings, without verification of tokens."""
 
 
 def read_events(body: object, *, sent_at: datetime | None, providers: Providers = BUNDLED) -> list[ReadEvent]:
@@ -103,11 +48,14 @@ def read_events(body: object, *, sent_at: datetime | None, providers: Providers 
     Returns:
         At least one reading; several where the message holds several events.
     """
-    context = _Context(sent_at, providers, Budget(MAX_EVENTS))
     try:
         if not isinstance(body, str) or not body:
             raise RejectedEventError("the message has no body")
-        return context.read(read_text(Text(body, "body"), context.budget))
+        budget = Budget(MAX_EVENTS)
+        content = read_text(Text(body, "body"), budget)
+        if _is_canonical(content, None):
+            return [parse_event(content, sent_at=sent_at) or IgnoredEvent()]
+        return _Context(sent_at, providers, budget).read(content)
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 

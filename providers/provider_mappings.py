@@ -11,11 +11,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from providers.envelopes import IgnoredEvent
 from providers.expressions import Expression
 from providers.mapping_files import MappingError, MappingFile, Page, Recognition, Rule, read_mapping_file
 from providers.namespaces import NO_NAMESPACES, Namespaces
 from providers.recognition import RecognitionIndex
+from providers.results import IgnoredEvent
 from providers.translation import Translation, first_present, type_name
 from providers.values import read_id
 from schemas.errors import RejectedEventError

@@ -20,7 +20,7 @@ _GZIP_IN_BASE64 = "H4sI"
 _LOGOUT_TOKEN_FIELD = "logout_token="  # noqa: S105 (the name of a form field, OIDC Back-Channel Logout 2.5)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Text:
     """A text that is not read yet: each is an outcome of its own.
 
