@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def log_batch(*messages: str, kind: str = "DATA_MESSAGE") -> dict[str, Any]:
     return {"messageType": kind, "owner": "123456789012", "logGroup": "g", "logStream": "s", "logEvents": events}
 
 
-WRAPPERS = {
+WRAPPERS: dict[str, Callable[[str], str]] = {
     "CloudWatch Logs batch": lambda text: json.dumps(log_batch(text)),
     "CloudWatch Logs data": lambda text: json.dumps(
         {"awslogs": {"data": base64_of(json.dumps(log_batch(text)), compressed=True)}}
