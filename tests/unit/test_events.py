@@ -192,7 +192,7 @@ def test_an_empty_string_is_rejected_by_the_name_of_its_field(kind: str, name: s
 def test_a_control_character_is_rejected_wherever_it_stands(name: str, character: str, text: str) -> None:
     error = rejection_of(LOGIN | {name: text.format(character)})
 
-    assert error.reason == f"{name} holds a control character"
+    assert error.reason == f"{name} contains a control character"
 
 
 @pytest.mark.parametrize(("kind", "name"), [field for field in FIELDS if field[1] not in ("client", "event_type")])
