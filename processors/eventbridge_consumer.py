@@ -4,6 +4,7 @@ from typing import Any
 
 from processors.intake.messages import from_eventbridge
 from processors.runtime import clock, wiring
+from processors.runtime.intake import event_processor
 from processors.runtime.telemetry import emit_counts, emit_ignored
 from schemas.outcomes import Outcome
 
@@ -28,7 +29,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
     """
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL", context=context)
     message = from_eventbridge(event, now=clock.utc_now())
-    result = wiring.event_processor(settings).process([message], time_left=wiring.time_left(context))
+    result = event_processor(settings).process([message], time_left=wiring.time_left(context))
     emit_counts("eventbridge_consumer", result.counts)
     emit_ignored("eventbridge_consumer", result.ignored)
     [outcome] = result.outcomes

@@ -7,6 +7,7 @@ from typing import Any
 
 from processors.intake.messages import from_sqs
 from processors.runtime import clock, wiring
+from processors.runtime.intake import event_processor
 from processors.runtime.telemetry import emit_counts, emit_ignored
 from schemas.outcomes import Outcome
 
@@ -28,7 +29,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL", context=context)
     now = clock.utc_now()
     messages = [from_sqs(record, now=now) for record in event.get("Records", ())]
-    result = wiring.event_processor(settings).process(messages, time_left=wiring.time_left(context))
+    result = event_processor(settings).process(messages, time_left=wiring.time_left(context))
     emit_counts("sqs_consumer", result.counts)
     emit_ignored("sqs_consumer", result.ignored)
     return {

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore
 import botocore.session
@@ -19,9 +19,6 @@ from processors.runtime import clock
 from processors.runtime.settings import Settings
 from processors.runtime.telemetry import configure_logging
 from processors.session_table import SessionTable
-
-if TYPE_CHECKING:
-    from processors.intake.event_processor import EventProcessor
 
 _RESERVE_SECONDS = 2.0
 """Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
@@ -86,28 +83,6 @@ def session_table(settings: Settings) -> SessionTable:
         batch_statements=settings.batch_statements,
         clock=clock.utc_now,
         concurrency=concurrency(settings),
-    )
-
-
-def event_processor(settings: Settings) -> "EventProcessor":
-    """Make what takes the events of a consumer.
-
-    Raises:
-        SettingsError: A mapping file or the keys of tokens are wrong.
-    """
-    # start-up: the projector reads no events
-    from processors.intake.event_processor import EventProcessor  # noqa: PLC0415
-    from processors.runtime.providers import providers_of, vocabulary_of  # noqa: PLC0415
-
-    providers = providers_of(settings)
-    return EventProcessor(
-        session_table(settings),
-        message_queue(settings, settings.rejected_events_queue_url),
-        vocabulary=lambda: vocabulary_of(providers),
-        providers=providers,
-        lifetimes=settings.lifetimes,
-        max_event_age=settings.max_event_age,
-        clock=clock.utc_now,
     )
 
 

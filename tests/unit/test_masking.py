@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from processors.intake.masking import mask_body, mask_id
 from processors.intake.vocabulary import Vocabulary, vocabulary
-from processors.runtime.providers import vocabulary_of
+from processors.runtime.intake import vocabulary_of
 from providers.envelopes import BUNDLED
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"

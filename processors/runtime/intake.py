@@ -1,11 +1,31 @@
-"""How a function reads events of identity systems, as its settings say, and what it may show of rejected ones."""
+"""Assembly of a consumer: how events are read, as the settings say, and what may be shown of rejected ones."""
 
 from functools import lru_cache
 from pathlib import Path
 
+from processors.intake.event_processor import EventProcessor
 from processors.intake.vocabulary import Vocabulary, vocabulary
+from processors.runtime import clock, wiring
 from processors.runtime.settings import Settings, SettingsError
 from providers.envelopes import BUNDLED, Providers
+
+
+def event_processor(settings: Settings) -> EventProcessor:
+    """Make what takes the events of a consumer.
+
+    Raises:
+        SettingsError: A mapping file or the keys of tokens are wrong.
+    """
+    providers = providers_of(settings)
+    return EventProcessor(
+        wiring.session_table(settings),
+        wiring.message_queue(settings, settings.rejected_events_queue_url),
+        vocabulary=lambda: vocabulary_of(providers),
+        providers=providers,
+        lifetimes=settings.lifetimes,
+        max_event_age=settings.max_event_age,
+        clock=clock.utc_now,
+    )
 
 
 def providers_of(settings: Settings) -> Providers:
