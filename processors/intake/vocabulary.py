@@ -51,7 +51,7 @@ _ENVELOPE_NAMES = (
     "sets",
     "logout_token",
 )
-_FIELD_KINDS = {
+FIELD_KINDS = {
     **dict.fromkeys(
         ("event_id", "customer_id", "session_id", "parent_session_id", "except_session_id", "device_id"), Kind.ID
     ),
@@ -59,6 +59,8 @@ _FIELD_KINDS = {
     "ip": Kind.ADDRESS,
     "type": Kind.TYPE,
 }
+"""What the values are that a mapping reads for a canonical field, or as an event's type."""
+
 _ANYTHING = re.compile(
     "token|secret|pass|pwd|auth|bearer|cookie|credential|assertion|saml|jwt|^code$|api.?key|^values?$|^names?$|^key$|^text$",
     re.IGNORECASE,
@@ -89,20 +91,19 @@ class Vocabulary:
         )
 
 
-def vocabulary(paths: Iterable[tuple[str, str]] = ()) -> Vocabulary:
+def vocabulary(known: Iterable[str] = (), paths: Iterable[tuple[str, str]] = ()) -> Vocabulary:
     """Return what may be shown of events.
 
     Args:
-        paths: What mappings read: the canonical field, `type`, or an empty text for a condition, each with its JMESPath
-            expression.
+        known: Member names that mappings read.
+        paths: Where mappings read values: the canonical field, or `type`, each with its JMESPath expression.
     """
     names = {name for model in (*EVENT_MODELS.values(), Client) for name in model.model_fields}
-    names |= {*_CANONICAL, *_ENVELOPES, *_ENVELOPE_NAMES}
+    names |= {*known, *_CANONICAL, *_ENVELOPES, *_ENVELOPE_NAMES}
     kinds: dict[str, Kind] = {}
     for canonical_field, expression in paths:
         here = [quoted or plain for quoted, plain in _NAME.findall(expression) if quoted or plain]
-        names.update(here)
-        kind = _FIELD_KINDS.get(canonical_field)
+        kind = FIELD_KINDS.get(canonical_field)
         if here and kind is not None and not _ANYTHING.search(here[-1]):
             kinds.setdefault(here[-1], kind)
     return Vocabulary(frozenset(names), kinds | _ENVELOPES | _CANONICAL)

@@ -12,6 +12,7 @@ from moto import mock_aws
 from ops.demo.token_search import places_with_tokens
 from ops.inspection.leftovers import read_dead_letters, read_rejections
 from processors.intake.rejections import rejection
+from processors.intake.vocabulary import vocabulary
 from schemas.errors import RejectedEventError
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -42,7 +43,9 @@ def queue_with(sqs: Any, *bodies: str) -> str:
 
 def test_every_rejection_is_read_once_and_stays_in_the_queue(sqs: Any) -> None:
     errors = [RejectedEventError("customer_id is missing", event_id=f"e-{number}") for number in range(25)]
-    url = queue_with(sqs, *(rejection(error, message_id="m", body="{}", now=NOW) for error in errors))
+    url = queue_with(
+        sqs, *(rejection(error, message_id="m", body="{}", now=NOW, vocabulary=vocabulary()) for error in errors)
+    )
 
     rejections = read_rejections(sqs, url)
 

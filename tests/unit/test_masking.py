@@ -20,7 +20,7 @@ PLAIN = vocabulary()
 
 @cache
 def bundled() -> Vocabulary:
-    return vocabulary_of(BUNDLED)
+    return vocabulary_of(BUNDLED.mappings)
 
 
 def hashed(text: str) -> str:
@@ -71,7 +71,9 @@ def test_a_pair_of_name_and_value_shows_no_value_though_mappings_know_the_names(
 
 
 def test_names_that_a_mapping_reads_are_shown_and_its_ids_are() -> None:
-    words = vocabulary([("customer_id", "detail.\"user-id\" || list[?kind=='secretword'].uid | [0]")])
+    words = vocabulary(
+        ("user-id", "uid", "kind"), [("customer_id", "detail.\"user-id\" || list[?kind=='secretword'].uid | [0]")]
+    )
 
     masked = mask_body('{"user-id": 1, "uid": "u-1", "kind": "user", "secretword": "s"}', words)
 
