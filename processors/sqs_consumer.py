@@ -1,16 +1,15 @@
-"""Lambda handler of the session-events queue."""
+"""Lambda handler of the session-events queue and of the session-commands queue.
 
-from datetime import datetime
+The batch loop is ours: Powertools' BatchProcessor handles record by record, and would cost a request an event.
+"""
+
 from typing import Any
 
-from processors.aws.message_queue import MessageQueue
-from processors.intake.event_processor import Intake, Message
+from processors.intake.messages import from_sqs
 from processors.runtime import clock, wiring
+from processors.runtime.intake import event_processor
 from processors.runtime.telemetry import emit_counts, emit_ignored
-from processors.session_table import SessionTable
-from providers.envelopes import Providers, read_events
 from schemas.outcomes import Outcome
-from schemas.times import from_epoch_milliseconds
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
@@ -27,48 +26,16 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         SettingsError: The environment is incomplete or a mapping file wrong: nothing was processed. No record makes it
             raise.
     """
-    settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
-    concurrency = wiring.concurrency(settings)
-    intake = Intake(
-        SessionTable(
-            wiring.client("dynamodb"),
-            settings.sessions_table,
-            lifetimes=settings.lifetimes,
-            batch_statements=settings.batch_statements,
-            clock=clock.utc_now,
-            concurrency=concurrency,
-        ),
-        MessageQueue(wiring.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
-        settings.lifetimes,
-        clock.utc_now,
-    )
-    providers = wiring.providers(settings)
-    messages = [_message(record, providers) for record in event.get("Records", ())]
-    taken = intake.take(messages, time_left=wiring.time_left(context))
-    emit_counts("sqs_consumer", taken.counts)
-    emit_ignored("sqs_consumer", taken.ignored)
+    settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL", context=context)
+    now = clock.utc_now()
+    messages = [from_sqs(record, now=now) for record in event.get("Records", ())]
+    result = event_processor(settings).process(messages, time_left=wiring.time_left(context))
+    emit_counts("sqs_consumer", result.counts)
+    emit_ignored("sqs_consumer", result.ignored)
     return {
         "batchItemFailures": [
             {"itemIdentifier": message.message_id}
-            for message, outcome in zip(messages, taken.outcomes, strict=True)
+            for message, outcome in zip(messages, result.outcomes, strict=True)
             if outcome is Outcome.RETRY
         ]
     }
-
-
-def _message(record: dict[str, Any], providers: Providers) -> Message:
-    body = record.get("body")
-    return Message(
-        message_id=record.get("messageId") or "",  # Lambda always gives one; an empty one fails the whole batch
-        body=lambda: body if isinstance(body, str) else "",
-        read=lambda: read_events(body, sent_at=_sent_at(record), providers=providers),
-    )
-
-
-def _sent_at(record: dict[str, Any]) -> datetime:
-    """When the message was sent; a hand-made record without it is taken as sent now."""
-    attributes = record.get("attributes")
-    timestamp = attributes.get("SentTimestamp") if isinstance(attributes, dict) else None
-    if isinstance(timestamp, str) and timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 14:
-        return from_epoch_milliseconds(int(timestamp))
-    return clock.utc_now()

@@ -67,7 +67,8 @@ def read_eventbridge_events(
 
     Args:
         event: The EventBridge event as Lambda hands it over.
-        sent_at: What to take for an event without `time`, aware UTC.
+        sent_at: The handler's clock, aware UTC. `time` is the publisher's own word, so the earlier of the two counts;
+            None takes the event's `time` alone.
         providers: How events of identity systems are read.
 
     Returns:
@@ -76,7 +77,7 @@ def read_eventbridge_events(
     try:
         if not isinstance(event, dict) or not is_eventbridge_event(event):
             raise RejectedEventError("not an EventBridge event: source, detail-type or detail is missing")
-        return _Context(_time_of(event) or sent_at, providers, Budget(MAX_EVENTS)).read(event)
+        return _Context(_earlier(_time_of(event), sent_at), providers, Budget(MAX_EVENTS)).read(event)
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 
@@ -244,3 +245,7 @@ def _time_of(event: Mapping[str, Any]) -> datetime | None:
         return parse_rfc3339(event["time"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _earlier(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)

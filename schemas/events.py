@@ -23,6 +23,7 @@ from pydantic import (
 
 from schemas.errors import RejectedEventError
 from schemas.keys import MAX_ENCODED_ID_BYTES, encode_id
+from schemas.secrets import MASKED_PATTERN, is_masked, without_secrets
 from schemas.times import format_rfc3339, parse_rfc3339, to_milliseconds
 
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
@@ -31,7 +32,7 @@ MAX_CLOCK_AHEAD = timedelta(minutes=5)
 MAX_USER_AGENT = 256
 """A user agent is cut to this many characters, so that a session item stays below one write unit (1 KB)."""
 
-_LONE_SURROGATE = "holds half of a surrogate pair, which is no character"
+_LONE_SURROGATE = "contains a lone surrogate"
 CONTROLS = r"[\x00-\x1f\x7f-\x9f]"
 """What no text that is stored may hold: the C0 and C1 control characters."""
 
@@ -52,13 +53,15 @@ def _time(value: object) -> datetime:
     raise ValueError("must be a string with an RFC 3339 date-time, like 2026-03-01T10:20:30.123Z")
 
 
-def _with_room_for_a_lifetime(moment: datetime) -> datetime:
+def _validate_year(moment: datetime) -> datetime:
     if moment > _LATEST_OCCURRENCE:
         raise ValueError("lies beyond the year 9000")
     return moment
 
 
-def _fitting_a_key(identifier: str) -> str:
+def _validate_id(identifier: str) -> str:
+    if is_masked(identifier):
+        raise ValueError("is the masked form of a value in a rejected event; publish the original event instead")
     if not identifier.isascii() and len(encode_id(identifier)) > MAX_ENCODED_ID_BYTES:
         raise ValueError(f"is longer than {MAX_ENCODED_ID_BYTES:,} bytes once percent-encoded")
     return identifier
@@ -79,7 +82,7 @@ def _empty_as_absent(value: object) -> object:
 def _cut_user_agent(value: object) -> object:
     if not isinstance(value, str):
         return value
-    cut = value[:MAX_USER_AGENT]
+    cut = without_secrets(value)[:MAX_USER_AGENT]
     if cut.isprintable():
         return cut or None
     return "".join(c if c.isprintable() else " " for c in cut)
@@ -95,7 +98,7 @@ ID_SCHEMA = {
     "type": "string",
     "minLength": 1,
     "maxLength": 256,
-    "not": {"pattern": CONTROLS},
+    "not": {"pattern": f"{CONTROLS}|{MASKED_PATTERN}"},
     "anyOf": [{"not": {"pattern": r"[^\x00-\x7f]"}}, {"maxLength": MAX_ENCODED_ID_BYTES // len("%F0%9F%98%80")}],
 }
 
@@ -103,17 +106,15 @@ Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(TIME_SCHEMA, m
 Id = Annotated[
     str,
     StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROLS),
-    AfterValidator(_fitting_a_key),
+    AfterValidator(_validate_id),
     WithJsonSchema(ID_SCHEMA, mode="validation"),
 ]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
 
 
-def _detail(max_length: int) -> Any:
-    return Annotated[
-        Annotated[str, StringConstraints(max_length=max_length, pattern=NO_CONTROLS)] | None,
-        BeforeValidator(_empty_as_absent),
-    ]
+_EmptyAsAbsent = BeforeValidator(_empty_as_absent)
+_Detail64 = Annotated[Annotated[str, StringConstraints(max_length=64, pattern=NO_CONTROLS)] | None, _EmptyAsAbsent]
+_Detail256 = Annotated[Annotated[str, StringConstraints(max_length=256, pattern=NO_CONTROLS)] | None, _EmptyAsAbsent]
 
 
 class Client(BaseModel):
@@ -121,12 +122,12 @@ class Client(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, hide_input_in_errors=True)
 
-    ip: _detail(64) = Field(None, description="IPv4 or IPv6 address.")  # type: ignore[valid-type] # a computed alias
+    ip: _Detail64 = Field(None, description="IPv4 or IPv6 address.")
     user_agent: Annotated[str | None, BeforeValidator(_cut_user_agent)] = Field(
         None, description=f"Cut to {MAX_USER_AGENT} characters."
     )
-    device_id: _detail(256) = Field(None, description="The device, as the identity system names it.")  # type: ignore[valid-type] # a computed alias
-    country: _detail(64) = Field(None, description="Country, code or name.")  # type: ignore[valid-type] # a computed alias
+    device_id: _Detail256 = Field(None, description="The device, as the identity system names it.")
+    country: _Detail64 = Field(None, description="Country, code or name.")
 
 
 class _Event(BaseModel):
@@ -135,7 +136,7 @@ class _Event(BaseModel):
     event_id: Id = Field(
         description="Unique per fact. In an EventBridge `detail` it may be left out: the event's `id` stands in."
     )
-    occurred_at: Annotated[Time, AfterValidator(_with_room_for_a_lifetime)] = Field(
+    occurred_at: Annotated[Time, AfterValidator(_validate_year)] = Field(
         description="When it happened, with offset. Kept as UTC with milliseconds."
     )
     source: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=NO_CONTROLS)] | None = Field(
@@ -275,7 +276,7 @@ def _explain(error: ValidationError) -> str:
         if problem["type"] == "missing":
             problems.append(f"{where} is missing")
         elif problem["type"] == "string_pattern_mismatch":
-            problems.append(f"{where} holds a control character")
+            problems.append(f"{where} contains a control character")
         elif problem["type"] in ("string_too_short", "too_short"):
             problems.append(f"{where} is empty")
         elif problem["type"] == "string_unicode":

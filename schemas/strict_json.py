@@ -20,8 +20,8 @@ def load_json(text: str, *, what: str = "body", most: int = MAX_BODY_BYTES) -> A
         most: Largest size read, in UTF-8 bytes.
 
     Raises:
-        RejectedEventError: It is too large or no JSON, or has duplicate keys, NaN, infinities, numbers that overflow,
-            or nesting deeper than the interpreter can follow. The reason shows no part of the text.
+        RejectedEventError: It is too large, is not valid JSON, or has duplicate keys, NaN, infinities, numbers that
+            overflow, or nesting deeper than the interpreter can follow. The reason shows no part of the text.
     """
     if len(text) > most or (not text.isascii() and len(text.encode(errors="replace")) > most):
         raise RejectedEventError(f"the {what} is larger than {most:,} bytes; send events one by one, and small")
@@ -32,7 +32,7 @@ def load_json(text: str, *, what: str = "body", most: int = MAX_BODY_BYTES) -> A
     except RecursionError:
         raise RejectedEventError("the JSON is nested too deeply; an event has two levels") from None
     except json.JSONDecodeError as error:
-        raise RejectedEventError(f"the {what} is no JSON: {error.msg} (character {error.pos})") from None
+        raise RejectedEventError(f"the {what} is not valid JSON: {error.msg} (character {error.pos})") from None
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -43,19 +43,19 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise RejectedEventError(f"the JSON holds {name}, which is no JSON number; leave the field out")
+    raise RejectedEventError(f"{name} is not a valid JSON number; leave the field out")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if number in (float("inf"), float("-inf")):
-        raise RejectedEventError("the JSON holds a number too large to represent; send it as a string")
+        raise RejectedEventError("the JSON contains a number too large to represent; send it as a string")
     return number
 
 
 def _bounded_integer(digits: str) -> int:
     if len(digits) > _MAX_DIGITS:
-        raise RejectedEventError(f"the JSON holds a number of more than {_MAX_DIGITS} digits; send it as a string")
+        raise RejectedEventError(f"the JSON contains a number of more than {_MAX_DIGITS} digits; send it as a string")
     return int(digits)
 
 

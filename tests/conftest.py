@@ -147,7 +147,7 @@ def create_tables(client: Any, sessions_table: str, projections_table: str, *, i
     )
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The handlers' clock stands at the tests' noon: sessions of that day have not run out."""
     monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: NOW)

@@ -1,46 +1,40 @@
-"""From a message to its outcome: what both consumers do."""
+"""From messages to outcomes: what both consumers do."""
 
+import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from processors.aws.item_store import forever
 from processors.aws.message_queue import MessageQueue
+from processors.intake.masking import mask_id
+from processors.intake.messages import Message
 from processors.intake.rejections import rejection
+from processors.intake.vocabulary import Vocabulary
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
 from processors.session_table import CHILD_OF_ANOTHER, SessionTable
-from providers.envelopes import IgnoredEvent, ReadEvent, RejectedEvent
+from providers.envelopes import BUNDLED, IgnoredEvent, Providers, ReadEvent, RejectedEvent
 from schemas.errors import RejectedEventError
-from schemas.events import LoginEvent
+from schemas.events import Event, LoginEvent, to_json
 from schemas.outcomes import Outcome
 
 logger = logging.getLogger(__name__)
 
 SLICE = 1000
-"""Messages handled between two looks at the clock."""
+"""Events handled between two looks at the clock; a message is never divided."""
+
+_TOO_OLD = (
+    "occurred_at lies more than {seconds:,} seconds back (MAX_EVENT_AGE_SECONDS): a logout of the session may be "
+    "forgotten by now, so a login this old is not taken; if the session is in use, publish a new login"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One event on its way in, or several.
-
-    Args:
-        message_id: The SQS message's or the EventBridge event's id.
-        body: The original, for the rejected-events queue.
-        read: Reads the events; at least one reading.
-    """
-
-    message_id: str
-    body: Callable[[], str]
-    read: Callable[[], Sequence[ReadEvent]]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What became of messages.
+class BatchResult:
+    """What became of a batch of messages.
 
     Attributes:
         outcomes: One per message, in order.
@@ -57,123 +51,161 @@ class Taken:
 class _Part:
     """An event of a message, and what becomes of it."""
 
-    message: int
-    reading: ReadEvent
-    outcome: Outcome = Outcome.IGNORED
+    position: int
+    message: Message
+    event: ReadEvent
+    is_alone: bool
+    outcome: Outcome | None = None
+    refusal: RejectedEvent | None = None
+
+    def refuse(self, event: Event, reason: str) -> None:
+        body = None if self.is_alone else json.dumps(to_json(event))
+        self.refusal = RejectedEvent(RejectedEventError(reason, event_id=event.event_id), body)
 
 
 @dataclass(frozen=True, slots=True)
-class Intake:
+class EventProcessor:
     """Reads events, applies them, and sets aside those that no retry can fix.
 
-    A message that holds several events is one of SQS's all the same: it is delivered again as long as one of its events
-    is a retry. The others are then duplicates, and those that no retry can fix are set aside with its last delivery,
-    once: until then they are retries as well.
+    SQS redelivers whole messages. If any event in a message needs a retry, the message is retried and its permanent
+    rejections are held back until the last delivery, so each is sent to the rejected-events queue once.
 
-    Args:
+    Attributes:
         sessions: The register.
         rejected: The rejected-events queue.
+        vocabulary: Returns what rejected events may show; called at the first one.
+        providers: How events of identity systems are read.
         lifetimes: To count the logins that ask for more than they get.
+        max_event_age: Logins older than this are rejected.
         clock: Aware UTC.
     """
 
     sessions: SessionTable
     rejected: MessageQueue
-    lifetimes: Lifetimes
+    vocabulary: Callable[[], Vocabulary]
+    providers: Providers = BUNDLED
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    max_event_age: timedelta = timedelta(days=15)
     clock: Callable[[], datetime] = utc_now
 
-    def take(self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever) -> Taken:
+    def process(self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever) -> BatchResult:
         """Bring every message to its outcome. One bad message changes nothing for the others.
 
         Args:
             messages: In any order, with repetitions.
             time_left: Seconds until the caller must have answered; what is not begun by then is a retry.
         """
-        taken = Taken()
-        for start in range(0, len(messages), SLICE):
+        result = BatchResult()
+        while (start := len(result.outcomes)) < len(messages):
             if time_left() <= 0:
-                left = len(messages) - start
-                logger.warning("out of time", extra={"unprocessed": left})
-                taken.outcomes.extend([Outcome.RETRY] * left)
-                taken.counts[Outcome.RETRY] += left
+                unprocessed = len(messages) - start
+                logger.warning("deadline reached", extra={"unprocessed": unprocessed})
+                result.outcomes.extend([Outcome.RETRY] * unprocessed)
+                result.counts[Outcome.RETRY] += unprocessed
                 break
-            self._take(messages[start : start + SLICE], taken, time_left)
-        return taken
+            parts = self._read_slice(messages, start)
+            self._process(parts, result, time_left)
+            result.outcomes.extend(_outcomes(parts))
+        return result
 
-    def _take(self, messages: Sequence[Message], taken: Taken, time_left: Callable[[], float]) -> None:
-        parts = [_Part(number, reading) for number, message in enumerate(messages) for reading in message.read()]
-        refused = [(part, part.reading) for part in parts if isinstance(part.reading, RejectedEvent)]
-        applied = self._apply(parts, taken, time_left)
-        refused += applied
-        retried = {part.message for part in parts if part.outcome is Outcome.RETRY}
-        for part, _ in refused:
-            part.outcome = Outcome.RETRY if part.message in retried else Outcome.REJECTED
-        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED], time_left)
-        self._count(parts, taken)
-        taken.outcomes.extend(_outcomes(len(messages), parts))
+    def _read_slice(self, messages: Sequence[Message], start: int) -> list[_Part]:
+        """Read whole messages until there are enough events."""
+        parts: list[_Part] = []
+        for position in range(start, len(messages)):
+            message = messages[position]
+            events = message.read(self.providers)
+            parts.extend(_Part(position, message, event, is_alone=len(events) == 1) for event in events)
+            if len(parts) >= SLICE:
+                break
+        return parts
 
-    def _apply(
-        self, parts: Sequence[_Part], taken: Taken, time_left: Callable[[], float]
-    ) -> list[tuple[_Part, RejectedEvent]]:
-        """Apply what are events, and answer those that the register refused."""
-        events = [(part, part.reading) for part in parts if not isinstance(part.reading, IgnoredEvent | RejectedEvent)]
-        outcomes = self.sessions.apply([event for _, event in events], time_left=time_left)
-        refused = []
-        for (part, event), outcome in zip(events, outcomes, strict=True):
+    def _process(self, parts: Sequence[_Part], result: BatchResult, time_left: Callable[[], float]) -> None:
+        self._judge(parts)
+        self._apply(parts, result, time_left)
+        _hold_back(parts)
+        self._set_aside([part for part in parts if part.outcome is Outcome.REJECTED], time_left)
+        for part in parts:
+            result.counts[_outcome_of(part)] += 1
+            if isinstance(part.event, IgnoredEvent) and part.event.provider:
+                result.ignored[part.event] += 1
+
+    def _judge(self, parts: Sequence[_Part]) -> None:
+        """Decide what needs no table: what is ignored, what cannot be read, and logins that are too old."""
+        oldest = self.clock() - self.max_event_age
+        for part in parts:
+            match part.event:
+                case IgnoredEvent():
+                    part.outcome = Outcome.IGNORED
+                case RejectedEvent():
+                    part.refusal = part.event
+                case LoginEvent() as login if login.occurred_at < oldest:
+                    part.refuse(login, _TOO_OLD.format(seconds=int(self.max_event_age.total_seconds())))
+
+    def _apply(self, parts: Sequence[_Part], result: BatchResult, time_left: Callable[[], float]) -> None:
+        """Apply the events; those that the register rejects get their reason."""
+        pending = list(_pending(parts))
+        outcomes = self.sessions.apply([event for _, event in pending], time_left=time_left)
+        for (part, event), outcome in zip(pending, outcomes, strict=True):
             part.outcome = outcome
             if outcome is Outcome.REJECTED:
-                error = RejectedEventError(CHILD_OF_ANOTHER, event_id=event.event_id)
-                refused.append((part, RejectedEvent(error)))
+                part.refuse(event, CHILD_OF_ANOTHER)
             elif outcome is Outcome.APPLIED and isinstance(event, LoginEvent) and self.lifetimes.clips(event):
-                taken.counts["expiry_clipped"] = taken.counts.get("expiry_clipped", 0) + 1
-        return refused
+                result.counts["expiry_clipped"] = result.counts.get("expiry_clipped", 0) + 1
 
-    def _set_aside(
-        self,
-        messages: Sequence[Message],
-        refused: Sequence[tuple[_Part, RejectedEvent]],
-        time_left: Callable[[], float],
-    ) -> None:
+    def _set_aside(self, parts: Sequence[_Part], time_left: Callable[[], float]) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
-        now = self.clock()
+        refused = [(part, part.refusal) for part in parts if part.refusal is not None]
+        if not refused:
+            return
+        now, vocabulary = self.clock(), self.vocabulary()
         bodies = [
             rejection(
-                reading.error,
-                message_id=messages[part.message].message_id,
-                body=messages[part.message].body() if reading.body is None else reading.body,
+                refusal.error,
+                message_id=part.message.message_id,
+                body=part.message.body if refusal.body is None else refusal.body,
                 now=now,
+                vocabulary=vocabulary,
             )
-            for part, reading in refused
+            for part, refusal in refused
         ]
         failures = self.rejected.send(bodies, time_left=time_left)
-        for index, (part, reading) in enumerate(refused):
-            details = {
-                "message_id": messages[part.message].message_id,
-                "event_id": reading.error.event_id,
-                "reason": reading.error.reason,
+        for index, (part, refusal) in enumerate(refused):
+            event_id = refusal.error.event_id
+            facts = {
+                "message_id": mask_id(part.message.message_id),
+                "event_id": event_id and mask_id(event_id),
+                "reason": refusal.error.reason,
             }
             if index in failures:
                 part.outcome = Outcome.RETRY
-                logger.error("rejected-events queue failed", extra=details | {"error_code": failures[index]})
+                logger.error("rejected-events queue failed", extra=facts | {"error_code": failures[index]})
             else:
-                logger.warning("event rejected", extra=details)
-
-    def _count(self, parts: Sequence[_Part], taken: Taken) -> None:
-        for part in parts:
-            taken.counts[part.outcome] += 1
-            if isinstance(part.reading, IgnoredEvent) and part.reading.provider:
-                taken.ignored[part.reading] += 1
+                logger.warning("event rejected", extra=facts)
 
 
-_GRAVEST_FIRST = (
-    *(Outcome.RETRY, Outcome.REJECTED, Outcome.APPLIED),
-    *(Outcome.STALE, Outcome.DUPLICATE, Outcome.IGNORED),
-)
-
-
-def _outcomes(count: int, parts: Sequence[_Part]) -> list[Outcome]:
-    """Give the outcome of each message: that of its event, and of several the one that asks most of a reader."""
-    rank = [len(_GRAVEST_FIRST) - 1] * count
+def _pending(parts: Sequence[_Part]) -> Iterator[tuple[_Part, Event]]:
     for part in parts:
-        rank[part.message] = min(rank[part.message], _GRAVEST_FIRST.index(part.outcome))
-    return [_GRAVEST_FIRST[position] for position in rank]
+        if part.refusal is None and not isinstance(part.event, IgnoredEvent | RejectedEvent):
+            yield part, part.event
+
+
+def _hold_back(parts: Sequence[_Part]) -> None:
+    """Make refused events retries where their message is retried, else rejected."""
+    retried = {part.position for part in parts if part.outcome is Outcome.RETRY}
+    for part in parts:
+        if part.refusal is not None:
+            part.outcome = Outcome.RETRY if part.position in retried else Outcome.REJECTED
+
+
+def _outcome_of(part: _Part) -> Outcome:
+    if part.outcome is None:
+        raise AssertionError("an event was left without an outcome")
+    return part.outcome
+
+
+def _outcomes(parts: Sequence[_Part]) -> list[Outcome]:
+    """Return the outcome of each message, in order: the most severe of its events."""
+    by_message: dict[int, list[Outcome]] = {}
+    for part in parts:
+        by_message.setdefault(part.position, []).append(_outcome_of(part))
+    return [Outcome.most_severe(outcomes) for outcomes in by_message.values()]

@@ -1,100 +1,111 @@
-"""Taking secrets out of a body that somebody must look at: pure, in linear time.
+"""What may be shown of a body that somebody must look at, and of an id in a log line: pure, in linear time.
 
-A body that is rejected may be anything. What parses as JSON is masked by the names of its members, at any depth and
-inside strings that are JSON themselves (SNS); what does not is masked by pattern, rather too much than too little.
+Shown are the member names of a vocabulary, and values of some of them that look as they should. Everything else keeps
+its shape and shows its kind and length, so nothing secret is shown whatever it is called and wherever it stands.
 """
 
 import json
 import re
+from hashlib import sha256
+from json.encoder import encode_basestring
 from typing import Any
 
-MASK = "***"
+from processors.intake.vocabulary import Kind, Vocabulary
 
-_NAMES = "token|secret|passw|pwd|authorization|bearer|cookie|credential|assertion|saml|jwt|api[_-]?key|private[_-]?key"
-_SECRET_NAME = re.compile(_NAMES, re.IGNORECASE)
-_JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*")
-_SCHEME = re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.IGNORECASE)
-_HEADER = re.compile(r"((?:cookie|authorization)\s{0,50}:\s*)[^\s\"'\\][^\r\n]*", re.IGNORECASE)
-_REST_OF_NAME = r"""(?:[^"]{0,200}"|[^:=>,{}\[\]\n]{0,200}?)"""
-_VALUE = "|".join(
-    (
-        r"""\\*"(?:[^"\\]|\\.|"(?!\s{0,50}(?:[,}\]]|$)))*\\*"?""",  # up to a quote with which a member can end
-        r"""'(?:[^'\\]|\\.)*'?""",
-        r"""[\[{].*""",  # a list or an object: all that follows
-        r"""[^\s,;&}\]]+""",
-    )
-)
-_SECRET_MEMBER = re.compile(
-    rf"((?:{_NAMES}){_REST_OF_NAME}\s{{0,50}}[:=>]{{1,2}}\s*)(?:{_VALUE})",
-    re.IGNORECASE | re.DOTALL,
-)
-_ESCAPED_ASCII = re.compile(r"(?<!\\)\\+u00([2-7][0-9a-fA-F])")
-_LONG_RUN = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
+WINDOW = 400
+"""Characters shown on each side of the fault in a text that is not JSON."""
+
 _MAX_DEPTH = 40
+_RUN = re.compile(r'[^\s{}\[\]:,"]+')
 
 
-def mask_secrets(body: str) -> str:
-    """Give the body with tokens and other secrets replaced by `***`."""
-    masked = _mask_json(body, _MAX_DEPTH)
-    return _mask_broken(body) if masked is None else masked
+class _Members(list[tuple[str, Any]]):
+    """The members of an object in order; a duplicate name stays, so that whoever looks sees it."""
 
 
-def _mask_json(text: str, depth: int) -> str | None:
+class _Number(str):
+    """A number as it was written: never converted, however long it is."""
+
+    __slots__ = ()
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_Members, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+
+
+def mask_body(body: str, vocabulary: Vocabulary) -> str:
+    """Return the body with everything masked that may not be shown.
+
+    Args:
+        body: Anything; JSON keeps its shape, of another text a window around its first fault is shown.
+        vocabulary: What may be shown.
+    """
     try:
-        content = json.loads(text, object_pairs_hook=_without_duplicates)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(content, dict | list):
-        return None
-    return json.dumps(_mask(content, depth), ensure_ascii=False)
+        content = _DECODER.decode(body)
+    except json.JSONDecodeError as error:
+        return _window(body, error.pos, error.msg, vocabulary)
+    except RecursionError:
+        return _window(body, 0, "nested too deeply", vocabulary)
+    return _shape(content, "", vocabulary, _MAX_DEPTH)
 
 
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a duplicate key: masked by pattern, so that whoever looks sees it")
-    return members
+def mask_id(text: str) -> str:
+    """Return an id as a log line may show it: itself where it looks like one, else its kind, length and hash."""
+    return text if Kind.ID.is_shown(text) else _traceable(text)
 
 
-def _mask(value: Any, depth: int) -> Any:
-    if depth == 0:
-        return MASK
-    if isinstance(value, dict):
-        return {
-            _mask_words(name): MASK
-            if _SECRET_NAME.search(name) and not isinstance(member, bool | None)
-            else _mask(member, depth - 1)
-            for name, member in value.items()
-        }
+def _shape(value: Any, name: str, vocabulary: Vocabulary, depth: int) -> str:
+    """Write a value as JSON; members of a list are shown as the list's name says."""
+    if isinstance(value, _Members):
+        return f'"<object, {len(value)}>"' if depth == 0 else _object(value, vocabulary, depth - 1)
     if isinstance(value, list):
-        return [_mask(member, depth - 1) for member in value]
-    return _mask_string(value, depth - 1) if isinstance(value, str) else value
+        if depth == 0:
+            return f'"<list, {len(value)}>"'
+        return f"[{', '.join([_shape(member, name, vocabulary, depth - 1) for member in value])}]"
+    if isinstance(value, str):
+        return _scalar(value, name, vocabulary, depth)
+    return _WORDS[value]
 
 
-def _mask_string(text: str, depth: int) -> str:
-    if text.lstrip()[:1] not in ("{", "["):
-        return _mask_words(text)
-    masked = _mask_json(text, depth)
-    return _mask_broken(text) if masked is None else masked
+_WORDS = {True: "true", False: "false", None: "null"}
 
 
-def _mask_broken(text: str) -> str:
-    return _LONG_RUN.sub(MASK, _mask_words(text))
+def _scalar(value: str, name: str, vocabulary: Vocabulary, depth: int) -> str:
+    kind = vocabulary.kinds.get(name)
+    if isinstance(value, _Number):
+        is_shown = kind is not None and kind.is_shown(value)
+        return value if is_shown else f'"<number, {len(value)}>"'
+    if name == "Message" and depth > 0:  # SNS: JSON in a string
+        return encode_basestring(mask_body(value, vocabulary))
+    return encode_basestring(_text(value, kind))
 
 
-def _mask_words(text: str) -> str:
-    plain = _ESCAPED_ASCII.sub(_name_character, text)
-    for pattern, replacement in (
-        (_JWT, MASK),
-        (_SCHEME, rf"\g<1> {MASK}"),
-        (_HEADER, rf"\g<1>{MASK}"),
-        (_SECRET_MEMBER, rf"\g<1>{MASK}"),
-    ):
-        plain = pattern.sub(replacement, plain)
-    return plain
+def _object(members: _Members, vocabulary: Vocabulary, depth: int) -> str:
+    written, unknown = [], 0
+    for name, value in members:
+        if name in vocabulary.names:
+            written.append(f"{encode_basestring(name)}: {_shape(value, name, vocabulary, depth)}")
+        else:
+            unknown += 1
+            written.append(f'"<name {unknown}, {len(name)}>": {_shape(value, "", vocabulary, depth)}')
+    return f"{{{', '.join(written)}}}"
 
 
-def _name_character(escape: re.Match[str]) -> str:
-    """What an escape hides where it may be part of a name; a quote, say, stays escaped."""
-    character = chr(int(escape[1], 16))
-    return character if character.isalnum() or character in "_-" else escape[0]
+def _text(text: str, kind: Kind | None) -> str:
+    if kind is not None and kind.is_shown(text):
+        return text
+    return _traceable(text) if kind is Kind.ID else f"<text, {len(text)}>"
+
+
+def _traceable(text: str) -> str:
+    digest = sha256(text.encode(errors="surrogatepass")).hexdigest()
+    return f"<text, {len(text)}, {digest[:12]}>"
+
+
+def _window(text: str, position: int, fault: str, vocabulary: Vocabulary) -> str:
+    start, end = max(0, position - WINDOW), position + WINDOW
+
+    def word_or_mask(run: re.Match[str]) -> str:
+        return run[0] if run[0] in vocabulary.words else f"<text, {len(run[0])}>"
+
+    shown = _RUN.sub(word_or_mask, text[start:end])
+    return f"(not valid JSON at character {position}: {fault}; from character {start}:) {shown}"

@@ -1,15 +1,25 @@
-"""What the handlers are told by their environment. Read when a handler is called, never at import."""
+"""Handler configuration, from environment variables. Read when a handler is called, never at import.
 
+By hand: pydantic-settings would add its import to every cold start (decision 5).
+"""
+
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from processors.projections.state import CAPACITY
 from processors.register.sessions import Lifetimes
 
+MAX_EVENT_AGE_SECONDS = 1_296_000
+"""15 days: the 14 that SQS keeps a dead letter, and one. Tombstones are kept for as long (`schemas.items`)."""
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9._%-]+:[^:\x00-\x1f\x7f-\x9f]*")
+
 
 class SettingsError(ValueError):
-    """An environment variable is missing or wrong; the message names it and says what it takes."""
+    """An environment variable is missing or wrong; the message names it, what was seen and what would be right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +39,12 @@ class Settings:
     session_commands_queue_url: str = ""
     """Where the projector sends its logouts; the session-events queue where the environment names no other."""
     failed_batches_bucket: str = ""
+    max_event_age: timedelta = timedelta(seconds=MAX_EVENT_AGE_SECONDS)
+    """Logins older than this are rejected."""
+    customer_namespace: str = "none"
+    """`provider`: ids that a mapping reads get the prefix `<provider>:<tenant>:`."""
+    customer_namespaces: Mapping[str, str] = field(default_factory=dict)
+    """Prefix `provider:tenant` by the issuer (`iss`) of what generic mappings read."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, needs: tuple[str, ...]) -> "Settings":
@@ -44,6 +60,12 @@ class Settings:
         for name in needs:
             if not environment.get(name):
                 raise SettingsError(f"the environment variable {name} is not set")
+        age = _whole_number(environment, "MAX_EVENT_AGE_SECONDS", MAX_EVENT_AGE_SECONDS, least=1)
+        if age > MAX_EVENT_AGE_SECONDS:
+            raise SettingsError(
+                f"MAX_EVENT_AGE_SECONDS is {age}, but logouts are remembered for {MAX_EVENT_AGE_SECONDS} seconds, and "
+                f"an older login could revive a session; set at most {MAX_EVENT_AGE_SECONDS}"
+            )
         maximum = _whole_number(environment, "SESSION_MAX_LIFETIME_SECONDS", 604_800, least=1)
         limit = _whole_number(environment, "MAX_SESSIONS_PER_CUSTOMER", 0, least=0)
         if limit > CAPACITY:
@@ -68,6 +90,9 @@ class Settings:
             session_commands_queue_url=environment.get("SESSION_COMMANDS_QUEUE_URL")
             or environment.get("SESSION_EVENTS_QUEUE_URL", ""),
             failed_batches_bucket=environment.get("FAILED_BATCHES_BUCKET", ""),
+            max_event_age=timedelta(seconds=age),
+            customer_namespace=_choice(environment, "CUSTOMER_NAMESPACE", ("none", "provider")),
+            customer_namespaces=_namespaces(environment),
         )
 
 
@@ -75,7 +100,8 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, *, le
     text = environment.get(name) or str(default)
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) >= least):
         raise SettingsError(
-            f"the environment variable {name} must be a whole number of at least {least} and at most 10 digits"
+            f"the environment variable {name} must be a whole number of at least {least} and at most 10 digits, "
+            f"but is {_seen(text)}"
         )
     return int(text)
 
@@ -83,12 +109,45 @@ def _whole_number(environment: Mapping[str, str], name: str, default: int, *, le
 def _truth(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
     text = (environment.get(name) or str(default)).lower()
     if text not in ("true", "false"):
-        raise SettingsError(f"the environment variable {name} must be true or false")
+        raise SettingsError(f"the environment variable {name} must be true or false, but is {_seen(text)}")
     return text == "true"
 
 
 def _log_level(environment: Mapping[str, str]) -> str:
     level = (environment.get("LOG_LEVEL") or "INFO").upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
-        raise SettingsError("the environment variable LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+        raise SettingsError(
+            f"the environment variable LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but is {_seen(level)}"
+        )
     return level
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """Read one of some words; the first is the default."""
+    text = environment.get(name) or choices[0]
+    if text not in choices:
+        raise SettingsError(f"the environment variable {name} must be {' or '.join(choices)}, but is {_seen(text)}")
+    return text
+
+
+def _namespaces(environment: Mapping[str, str]) -> Mapping[str, str]:
+    text = environment.get("CUSTOMER_NAMESPACES") or "{}"
+    wanted = 'a JSON object like {"https://id.example.com": "keycloak:realm-1"}'
+    try:
+        namespaces = json.loads(text)
+    except (ValueError, RecursionError):
+        raise SettingsError(f"the environment variable CUSTOMER_NAMESPACES is not valid JSON; write {wanted}") from None
+    if not isinstance(namespaces, dict):
+        raise SettingsError(f"the environment variable CUSTOMER_NAMESPACES must be {wanted}")
+    for issuer, namespace in namespaces.items():
+        if not issuer or not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
+            raise SettingsError(
+                f"the environment variable CUSTOMER_NAMESPACES gives the issuer {_seen(issuer)} a wrong namespace; "
+                f"write provider:tenant, with : and % in either percent-encoded, as in {wanted}"
+            )
+    return namespaces
+
+
+def _seen(text: str) -> str:
+    """Show a setting's value in a message: on one line, and not at any length."""
+    return ascii(text if len(text) <= 40 else f"{text[:40]}...")

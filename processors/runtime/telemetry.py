@@ -21,15 +21,27 @@ _MOST_TYPES = 50
 _TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
 
 
-def configure_logging(level: str) -> None:
-    """Write the log lines of `processors` as JSON to standard output; idempotent."""
+_FORMATTER = LambdaPowertoolsFormatter()
+
+
+def configure_logging(level: str, *, context: object = None) -> None:
+    """Write the log lines of `processors` as JSON to standard output; idempotent.
+
+    Args:
+        level: The lowest level that is written.
+        context: The Lambda context: every line carries its function and request id.
+    """
     package = logging.getLogger("processors")
     package.setLevel(level)
     if not package.handlers:
         handler = logging.StreamHandler(_StandardOutput())
-        handler.setFormatter(LambdaPowertoolsFormatter())
+        handler.setFormatter(_FORMATTER)
         package.addHandler(handler)
         package.propagate = False
+    _FORMATTER.append_keys(
+        service=getattr(context, "function_name", None) or "session-event-processor",
+        function_request_id=getattr(context, "aws_request_id", None),
+    )
 
 
 def emit_counts(function: str, counts: Mapping[str, int]) -> None:

@@ -5,8 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import botocore
 import botocore.session
@@ -17,12 +16,9 @@ from processors.aws.item_store import forever
 from processors.aws.message_queue import MessageQueue
 from processors.projection_table import ProjectionTable
 from processors.runtime import clock
-from processors.runtime.settings import Settings, SettingsError
+from processors.runtime.settings import Settings
 from processors.runtime.telemetry import configure_logging
 from processors.session_table import SessionTable
-
-if TYPE_CHECKING:
-    from providers.envelopes import Providers
 
 _RESERVE_SECONDS = 2.0
 """Kept back at the end of an invocation, to answer in: nothing is begun with less time left."""
@@ -38,7 +34,7 @@ _CLIENT_CONFIG = Config(
 CONCURRENCY = 8
 """Requests that a handler has under way at a time, where it writes batches of statements. Below the pool's size."""
 
-_WHERE = (
+_CLIENT_KEY_VARIABLES = (
     "AWS_REGION",
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL",
@@ -49,50 +45,19 @@ _WHERE = (
 _lock = threading.Lock()
 
 
-def read_settings(*needs: str) -> Settings:
-    """Read the environment and set the log level.
+def read_settings(*needs: str, context: object = None) -> Settings:
+    """Read the environment and configure the log lines.
 
     Args:
         needs: Variables the handler cannot do without.
+        context: The Lambda context, whose function and request id every log line carries.
 
     Raises:
         SettingsError: One is missing or wrong.
     """
     settings = Settings.from_environment(os.environ, needs=needs)
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, context=context)
     return settings
-
-
-def providers(settings: Settings) -> "Providers":
-    """Give how events of identity systems are read: as the files that come along say, and those of the settings.
-
-    Raises:
-        SettingsError: A mapping file or the keys are wrong; for a file its line is named.
-    """
-    if not settings.provider_mappings_directory and not settings.token_jwks:
-        from providers.envelopes import BUNDLED  # noqa: PLC0415 # start-up: the projector reads no events
-
-        return BUNDLED
-    return _providers(settings.provider_mappings_directory, settings.token_jwks)
-
-
-@lru_cache(maxsize=4)
-def _providers(directory: str, jwks: str) -> "Providers":
-    from providers.envelopes import Providers  # noqa: PLC0415 # start-up, as above
-    from providers.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
-    from providers.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
-    from providers.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
-
-    try:
-        verifier = TokenKeys(jwks) if jwks else None
-        if not directory:
-            return Providers(verifier=verifier)
-        mappings = load_mappings(DIRECTORY, Path(directory))
-    except TokenKeysError as error:
-        raise SettingsError(f"the environment variable TOKEN_JWKS: {error}") from None
-    except MappingError as error:
-        raise SettingsError(f"PROVIDER_MAPPINGS_DIRECTORY: {error}") from None
-    return Providers(lambda: mappings, verifier)
 
 
 def client(service: str) -> Any:
@@ -101,11 +66,11 @@ def client(service: str) -> Any:
     It is the client that boto3 gives, made without boto3: resources and S3 transfers need not be imported.
     """
     with _lock:  # one is enough, whoever asks first
-        return _client(service, tuple(os.environ.get(name) for name in _WHERE))
+        return _client(service, tuple(os.environ.get(name) for name in _CLIENT_KEY_VARIABLES))
 
 
 @lru_cache(maxsize=16)
-def _client(service: str, _where: tuple[str | None, ...]) -> Any:
+def _client(service: str, _variables: tuple[str | None, ...]) -> Any:
     return botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
 
 

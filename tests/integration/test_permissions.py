@@ -43,11 +43,13 @@ OF_LAMBDA_ITSELF = {
 
 # IAM knows no action of these names. Source: DynamoDB Developer Guide, "IAM security policies with PartiQL for
 # DynamoDB"; SQS Developer Guide, "Amazon SQS API permissions".
-_STATEMENT = re.compile(r'(?P<verb>INSERT INTO|UPDATE|SELECT \* FROM) "(?P<table>[^"]+)"')
+_STATEMENT = re.compile(
+    r'(?P<verb>INSERT INTO|UPDATE|SELECT) (?:[^\[]*?FROM )?"(?P<table>[^"]+)"(?:\."(?P<index>[^"]+)")?'
+)
 _ACTION_OF_VERB = {
     "INSERT INTO": "dynamodb:PartiQLInsert",
     "UPDATE": "dynamodb:PartiQLUpdate",
-    "SELECT * FROM": "dynamodb:PartiQLSelect",
+    "SELECT": "dynamodb:PartiQLSelect",
 }
 _ACTION_OF_BATCH = {"SendMessageBatch": "sqs:SendMessage"}
 
@@ -67,7 +69,8 @@ class Calls:
             for statement in params.get("Statements", [params]):
                 found = _STATEMENT.match(statement["Statement"])
                 assert found, statement["Statement"]
-                self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]]))
+                index = f"/index/{found['index']}" if found["index"] else ""
+                self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]] + index))
             return
         action = _ACTION_OF_BATCH.get(operation, f"{service}:{operation}")
         for name in params.get("RequestItems") or [params.get("TableName") or params.get("QueueUrl")]:
@@ -148,7 +151,8 @@ def consume_queue() -> None:
         assert sqs_consumer.lambda_handler({"Records": [sqs_record(event)]}, None) == {"batchItemFailures": []}
 
 
-def consume_bus() -> None:
+def consume_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: at(60))
     for event in EVENTS:
         detail = event if isinstance(event, dict) else event.model_dump(mode="json", exclude_none=True)
         sent_at = at(60).isoformat()
@@ -173,20 +177,24 @@ def project(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize(
-    ("role", "scenario", "may_batch"),
+    ("role", "scenario"),
     [
-        ("SqsConsumerRole", lambda _: consume_queue(), True),
-        ("EventBridgeConsumerRole", lambda _: consume_bus(), False),
-        ("StreamProjectorRole", project, True),
+        ("SqsConsumerRole", lambda _backend, _patch: consume_queue()),
+        ("EventBridgeConsumerRole", lambda _backend, patch: consume_bus(patch)),
+        ("StreamProjectorRole", lambda backend, _patch: project(backend)),
     ],
     ids=["sqs-consumer", "eventbridge-consumer", "stream-projector"],
 )
 def test_a_role_grants_exactly_the_calls_its_function_makes(
-    backend: Backend, calls: Calls, role: str, scenario: Callable[[Backend], None], may_batch: bool
+    backend: Backend,
+    calls: Calls,
+    role: str,
+    scenario: Callable[[Backend, pytest.MonkeyPatch], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    scenario(backend)
+    scenario(backend, monkeypatch)
 
-    assert calls.grants == granted(role, batch_statements=backend.batch_statements and may_batch)
+    assert calls.grants == granted(role, batch_statements=backend.batch_statements)
 
 
 def test_keys_are_named_as_in_the_key_schemas_of_the_tables(backend: Backend, calls: Calls) -> None:

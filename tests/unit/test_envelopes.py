@@ -121,10 +121,18 @@ def test_an_envelope_without_a_proper_id_stands_in_for_none(envelope_id: object)
     assert error.event_id is None or error.event_id == envelope_id
 
 
-def test_a_message_is_compared_with_the_time_it_was_sent_and_an_eventbridge_event_with_its_own() -> None:
+def test_an_eventbridge_event_is_compared_with_the_earlier_of_its_own_time_and_the_handlers_clock() -> None:
     ahead = eventbridge(DETAIL | {"occurred_at": "2026-03-01T10:30:00Z"}, time="2026-03-01T10:26:00Z")
 
-    assert read_eventbridge_event(ahead, sent_at=SENT_AT) is not None
+    assert read_eventbridge_event(ahead, sent_at=SENT_AT + timedelta(hours=1)) is not None
+    assert read_eventbridge_event(ahead) is not None
+    with pytest.raises(RejectedEventError, match="5 minutes"):
+        read_eventbridge_event(ahead, sent_at=SENT_AT)
+
+
+def test_a_rule_target_event_in_a_message_is_compared_with_when_the_message_was_sent() -> None:
+    ahead = eventbridge(DETAIL | {"occurred_at": "2026-03-01T10:30:00Z"}, time="2026-03-01T10:26:00Z")
+
     assert "5 minutes" in rejection_of(ahead).reason
 
 

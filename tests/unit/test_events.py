@@ -192,7 +192,7 @@ def test_an_empty_string_is_rejected_by_the_name_of_its_field(kind: str, name: s
 def test_a_control_character_is_rejected_wherever_it_stands(name: str, character: str, text: str) -> None:
     error = rejection_of(LOGIN | {name: text.format(character)})
 
-    assert error.reason == f"{name} holds a control character"
+    assert error.reason == f"{name} contains a control character"
 
 
 @pytest.mark.parametrize(("kind", "name"), [field for field in FIELDS if field[1] not in ("client", "event_type")])
@@ -326,10 +326,24 @@ def test_a_detail_of_the_client_is_refused_beyond_its_size(name: str, limit: int
 
 
 def test_a_user_agent_is_cut_instead() -> None:
-    event = read(LOGIN | {"client": {"user_agent": "x" * 10_000}})
+    event = read(LOGIN | {"client": {"user_agent": "x " * 10_000}})
 
     assert isinstance(event, LoginEvent)
-    assert event.client.user_agent == "x" * 256
+    assert event.client.user_agent == "x " * 128
+
+
+@pytest.mark.parametrize("secret", ["eyJhbGciOi.eyJzdWIi.c2ln", "a1" * 20, "Bearer abc", "basic: dXNlcjpwYXNz"])
+def test_a_user_agent_loses_what_looks_like_a_token(secret: str) -> None:
+    event = read(LOGIN | {"client": {"user_agent": f"Mozilla/5.0 {secret} (X11)"}})
+
+    assert isinstance(event, LoginEvent)
+    assert event.client.user_agent in ("Mozilla/5.0  (X11)", "Mozilla/5.0 Bearer (X11)", "Mozilla/5.0 basic (X11)")
+
+
+@pytest.mark.parametrize("name", ["event_id", "customer_id", "session_id", "parent_session_id"])
+@pytest.mark.parametrize("masked", ["<text, 43>", "<text, 43, 0123456789ab>", "<number, 5>"])
+def test_the_masked_form_of_a_value_never_becomes_an_id(name: str, masked: str) -> None:
+    assert rejection_of(LOGIN | {name: masked}).reason.startswith(f"{name}: is the masked form")
 
 
 @pytest.mark.parametrize("event_type", ["password_changed", "signup", "session", "l0gin", "\ud800", "логин"])

@@ -15,6 +15,7 @@ PURE = {
         "aws.conditional_writes",
         "intake.masking",
         "intake.rejections",
+        "intake.vocabulary",
         "policies.commands",
         "policies.ending",
         "projections.activity",

@@ -12,9 +12,11 @@ from moto import mock_aws
 from ops.demo.token_search import places_with_tokens
 from ops.inspection.leftovers import read_dead_letters, read_rejections
 from processors.intake.rejections import rejection
+from processors.intake.vocabulary import vocabulary
 from schemas.errors import RejectedEventError
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
+VOCABULARY = vocabulary()
 LOGOUT = '{"event_id": "e-1", "event_type": "logout", "occurred_at": "2026-03-02T09:00:00Z", "session_id": "session-1"}'
 
 
@@ -42,7 +44,9 @@ def queue_with(sqs: Any, *bodies: str) -> str:
 
 def test_every_rejection_is_read_once_and_stays_in_the_queue(sqs: Any) -> None:
     errors = [RejectedEventError("customer_id is missing", event_id=f"e-{number}") for number in range(25)]
-    url = queue_with(sqs, *(rejection(error, message_id="m", body="{}", now=NOW) for error in errors))
+    url = queue_with(
+        sqs, *(rejection(error, message_id="m", body="{}", now=NOW, vocabulary=VOCABULARY) for error in errors)
+    )
 
     rejections = read_rejections(sqs, url)
 
@@ -68,7 +72,7 @@ def test_a_dead_letter_that_is_no_event_says_what_is_wrong(sqs: Any) -> None:
 
     broken, other = read_dead_letters(sqs, url)
 
-    assert broken.event.startswith("no event: the body is no JSON")
+    assert broken.event.startswith("no event: the body is not valid JSON")
     assert other.event == "an event of another kind"
 
 

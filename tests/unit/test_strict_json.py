@@ -123,7 +123,7 @@ def test_a_duplicate_key_is_rejected_wherever_it_stands(body: str) -> None:
 def test_a_nul_in_the_text_is_no_json() -> None:
     reason = reason_of(login_text('"x": "a\0b"'))
 
-    assert "no JSON" in reason
+    assert "not valid JSON" in reason
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_a_nul_in_the_text_is_no_json() -> None:
 def test_text_that_is_no_json_is_rejected_without_showing_it(body: str) -> None:
     reason = reason_of(body)
 
-    assert "no JSON" in reason or reason == "the message has no body"
+    assert "not valid JSON" in reason or reason == "the message has no body"
     assert TOKEN not in reason
 
 

@@ -22,6 +22,10 @@ from schemas.items import Session, write_item
 from tests.resolved_template import resolved
 
 CONSUMER_VARIABLES = {
+    "CUSTOMER_NAMESPACE",
+    "CUSTOMER_NAMESPACES",
+    "DYNAMODB_BATCH_STATEMENTS",
+    "MAX_EVENT_AGE_SECONDS",
     "PROVIDER_MAPPINGS_DIRECTORY",
     "TOKEN_JWKS",
     "SESSIONS_TABLE",
@@ -134,7 +138,7 @@ def test_the_functions_together_are_told_all_that_the_settings_read_and_nothing_
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("SqsConsumerFunction", CONSUMER_VARIABLES | {"DYNAMODB_BATCH_STATEMENTS"}),
+        ("SqsConsumerFunction", CONSUMER_VARIABLES),
         ("EventBridgeConsumerFunction", CONSUMER_VARIABLES),
         ("StreamProjectorFunction", PROJECTOR_VARIABLES),
     ],
@@ -409,12 +413,6 @@ def test_writing_in_batches_is_allowed_through_the_transport_in_use_only(role: s
     with_batches, one_by_one = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["dynamodb:PutItem"]
 
     assert write["Action"] == {"Fn::If": ["IsBatchStatements", with_batches, one_by_one]}
-
-
-def test_the_direct_function_which_is_told_no_transport_may_put_items() -> None:
-    [write] = [statement for statement in statements("EventBridgeConsumerRole") if statement["Sid"].startswith("Write")]
-
-    assert write["Action"] == "dynamodb:PutItem"
 
 
 @pytest.mark.parametrize("limit", ["0", str(CAPACITY)])

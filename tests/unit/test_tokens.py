@@ -8,7 +8,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
-from processors.runtime import wiring
+from processors.runtime.intake import providers_of
 from processors.runtime.settings import Settings, SettingsError
 from providers.envelopes import Providers, read_body
 from providers.tokens import TokenKeys, TokenKeysError
@@ -109,11 +109,11 @@ def test_wrong_keys_are_refused_at_start_and_not_shown(jwks: str, problem: str) 
 
     assert "c2Vj" not in str(caught.value)
     with pytest.raises(SettingsError, match=f"TOKEN_JWKS: .*{problem}"):
-        wiring.providers(Settings.from_environment({"TOKEN_JWKS": jwks}, needs=()))
+        providers_of(Settings.from_environment({"TOKEN_JWKS": jwks}, needs=()))
 
 
 def test_keys_of_the_environment_verify() -> None:
-    providers = wiring.providers(Settings.from_environment({"TOKEN_JWKS": JWKS}, needs=()))
+    providers = providers_of(Settings.from_environment({"TOKEN_JWKS": JWKS}, needs=()))
 
     assert isinstance(read_body(signed(RSA, alg="RS256", kid="rsa"), sent_at=None, providers=providers), LogoutEvent)
     with pytest.raises(RejectedEventError):

@@ -1,0 +1,34 @@
+"""What a secret looks like, whatever it is called, and the form that stands in its place: pure, in linear time."""
+
+import re
+
+JWT = re.compile(r"eyJ[\w-]{5,}(?:\.[\w-]*)*")
+"""A JSON Web Token, cut or whole (RFC 7519: a base64url JSON object comes first)."""
+
+LONG_RUN = re.compile(r"[A-Za-z0-9_+/=-]{40,}")
+"""A run in the alphabets of base64, base64url and hex that is as long as an opaque token."""
+
+SCHEME = re.compile(r"\b(bearer|basic)\b\s*[:=]?\s*\S*", re.IGNORECASE)
+"""HTTP credentials and the scheme before them (RFC 6750, RFC 7617)."""
+
+MASKED_PATTERN = r"^<[a-z]+, [0-9]+(, [0-9a-f]{12})?>$"
+"""What a rejected event shows in place of a value, in the dialects of Python, pydantic and JSON Schema."""
+
+_MASKED = re.compile(MASKED_PATTERN)
+
+
+def is_masked(text: str) -> bool:
+    """Return whether a text is the masked form of a value, which must never become an id."""
+    return text.startswith("<") and _MASKED.fullmatch(text) is not None
+
+
+def has_secret(text: str) -> bool:
+    """Return whether a text contains what looks like a token or like credentials."""
+    return any(pattern.search(text) for pattern in (JWT, LONG_RUN, SCHEME))
+
+
+def without_secrets(text: str) -> str:
+    """Remove what looks like a token, and what follows `bearer` or `basic`, from free text."""
+    for pattern, replacement in ((SCHEME, r"\g<1>"), (JWT, ""), (LONG_RUN, "")):
+        text = pattern.sub(replacement, text)
+    return text
