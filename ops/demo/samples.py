@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,10 @@ def load_samples(*, now: datetime, directory: Path = SAMPLES) -> list[Message]:
     Raises:
         SampleError: The directory has no sample, or one of an unknown shape.
     """
-    shift = now - SAMPLES_SENT_AT
     messages = [
         message
         for path in sorted(directory.glob("*.json"))
-        for message in _messages_of(path.name, json.loads(_moved(path.read_text(encoding="utf-8"), shift)))
+        for message in _messages_of(path.name, json.loads(moved(path.read_text(encoding="utf-8"), now)))
     ]
     if not messages:
         raise SampleError(f"no sample events in {directory}; run this from a checkout of the project")
@@ -63,6 +62,7 @@ def _messages_of(name: str, sample: dict[str, Any]) -> Iterator[Message]:
             raise SampleError(f"{name} is neither a Lambda event nor a canonical event")
 
 
-def _moved(text: str, shift: timedelta) -> str:
-    """Move every time in a text, however deep the JSON around it is nested in strings."""
+def moved(text: str, now: datetime) -> str:
+    """Move every time in a sample, so that it was sent now, however deep the JSON around it is nested in strings."""
+    shift = now - SAMPLES_SENT_AT
     return _RFC3339.sub(lambda found: format_rfc3339(parse_rfc3339(found[0]) + shift), text)

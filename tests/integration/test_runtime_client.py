@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,7 +11,7 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from ops.demo.samples import SAMPLES
+from ops.demo.samples import SAMPLES, moved
 from ops.local_aws.emulator import REGION, Emulator
 from ops.local_aws.environment import aws_settings
 from ops.packaging.runtime_api import Answer, LambdaRuntime, RuntimeClientError
@@ -76,7 +77,13 @@ def deployed(endpoint: str) -> Deployed:
 
 
 def sample(name: str) -> Any:
-    return json.loads((SAMPLES / name).read_text())
+    """A sample, sent just now: logins of months ago are rejected."""
+    now = datetime.now(UTC)
+    event = json.loads(moved((SAMPLES / name).read_text(), now))
+    for record in event.get("Records", ()):
+        if "SentTimestamp" in record.get("attributes", {}):
+            record["attributes"]["SentTimestamp"] = str(int(now.timestamp() * 1000))
+    return event
 
 
 def function_of(event: dict[str, Any]) -> str | None:

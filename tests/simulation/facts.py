@@ -111,7 +111,7 @@ class History:
 _POISON = (
     "",
     "no json",
-    "[]",
+    "5",
     '{"event_type":"login"}',
     '{"event_id":"p","event_type":"login","occurred_at":17000000,"customer_id":"A","session_id":"s0"}',
     '{"event_id":"p","event_type":"Login","occurred_at":"2026-03-01T12:00:00Z","customer_id":"A","session_id":"s0"}',

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from random import Random
 from typing import Any
 
@@ -243,10 +244,16 @@ class World:
         return outcome
 
     def _event_done(self, fact: Fact, sent_at: float, body: str) -> None:
-        if fact.occurred_at - int(sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
+        if fact.occurred_at - int(sent_at * 1000) <= MAX_CLOCK_AHEAD_MS and not self._is_rejected_for_its_age(body):
             self._sent[body, fact] = None
             self.note(f"done: {fact}")
             self.claims.event_acknowledged(fact)
+
+    def _is_rejected_for_its_age(self, body: str) -> bool:
+        """Ask the rejected-events queue: only the handler knows its clock at the time."""
+        digest = sha256(body.encode()).hexdigest()
+        rejected = (json.loads(message.body) for message in self.rejected_queue.messages.values())
+        return any(each["body_sha256"] == digest and "MAX_EVENT_AGE_SECONDS" in each["reason"] for each in rejected)
 
     def _project(self, view: StreamView, event: dict[str, Any]) -> Any:
         response = self.functions.invoke("stream_projector", event)
