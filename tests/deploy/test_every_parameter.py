@@ -16,6 +16,8 @@ from tests.deploy.conftest import eventually, sessionctl
 OTHER = {
     "SessionTtlSeconds": "3600",
     "SessionMaxLifetimeSeconds": "86400",
+    "MaxEventAgeSeconds": "86400",
+    "CustomerNamespaces": '{"https://op.example.com": "oidc:example"}',
     "MaxSessionsPerCustomer": "2",
     "DynamoDbBatchStatements": "false",
     "EnableEventBridgeDirect": "true",
@@ -28,6 +30,7 @@ OTHER = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
 }
 LEFT = {
+    "CustomerNamespace": "changes every id; tests/unit/test_template.py and tests/unit/test_namespaces.py cover it",
     "ProviderMappingsDirectory": "a layer would have to bring one; tests/unit/test_template.py covers it",
     "TokenJwks": "needs joserfc in the bundle",
 }
