@@ -7,7 +7,6 @@ from processors.aws.message_queue import MessageQueue
 from processors.intake.event_processor import Intake, Message
 from processors.runtime import clock, wiring
 from processors.runtime.telemetry import emit_counts, emit_ignored
-from processors.session_table import SessionTable
 from providers.envelopes import read_eventbridge_events
 from schemas.outcomes import Outcome
 
@@ -32,9 +31,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
     """
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     intake = Intake(
-        SessionTable(
-            wiring.client("dynamodb"), settings.sessions_table, lifetimes=settings.lifetimes, clock=clock.utc_now
-        ),
+        wiring.session_table(settings),
         MessageQueue(wiring.client("sqs"), settings.rejected_events_queue_url),
         settings.lifetimes,
         clock.utc_now,
@@ -46,7 +43,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
         body=lambda: _as_text(event),
         read=lambda: read_eventbridge_events(event, sent_at=clock.utc_now(), providers=providers),
     )
-    taken = intake.take([message], time_left=wiring.time_left(context))
+    taken = intake.take([message], deadline=wiring.deadline(context))
     emit_counts("eventbridge_consumer", taken.counts)
     emit_ignored("eventbridge_consumer", taken.ignored)
     [outcome] = taken.outcomes

@@ -7,7 +7,6 @@ from processors.aws.message_queue import MessageQueue
 from processors.intake.event_processor import Intake, Message
 from processors.runtime import clock, wiring
 from processors.runtime.telemetry import emit_counts, emit_ignored
-from processors.session_table import SessionTable
 from providers.envelopes import Providers, read_events
 from schemas.outcomes import Outcome
 from schemas.times import from_epoch_milliseconds
@@ -30,21 +29,14 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL")
     concurrency = wiring.concurrency(settings)
     intake = Intake(
-        SessionTable(
-            wiring.client("dynamodb"),
-            settings.sessions_table,
-            lifetimes=settings.lifetimes,
-            batch_statements=settings.batch_statements,
-            clock=clock.utc_now,
-            concurrency=concurrency,
-        ),
+        wiring.session_table(settings),
         MessageQueue(wiring.client("sqs"), settings.rejected_events_queue_url, concurrency=concurrency),
         settings.lifetimes,
         clock.utc_now,
     )
     providers = wiring.providers(settings)
     messages = [_message(record, providers) for record in event.get("Records", ())]
-    taken = intake.take(messages, time_left=wiring.time_left(context))
+    taken = intake.take(messages, deadline=wiring.deadline(context))
     emit_counts("sqs_consumer", taken.counts)
     emit_ignored("sqs_consumer", taken.ignored)
     return {

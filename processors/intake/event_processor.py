@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from processors.aws.item_store import forever
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.message_queue import MessageQueue
 from processors.intake.rejections import rejection
 from processors.register.sessions import Lifetimes
@@ -82,42 +82,40 @@ class Intake:
     lifetimes: Lifetimes
     clock: Callable[[], datetime] = utc_now
 
-    def take(self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever) -> Taken:
+    def take(self, messages: Sequence[Message], *, deadline: Deadline = NEVER) -> Taken:
         """Bring every message to its outcome. One bad message changes nothing for the others.
 
         Args:
             messages: In any order, with repetitions.
-            time_left: Seconds until the caller must have answered; what is not begun by then is a retry.
+            deadline: When the caller must have answered; what is not begun by then is a retry.
         """
         taken = Taken()
         for start in range(0, len(messages), SLICE):
-            if time_left() <= 0:
+            if deadline.expired:
                 left = len(messages) - start
                 logger.warning("out of time", extra={"unprocessed": left})
                 taken.outcomes.extend([Outcome.RETRY] * left)
                 taken.counts[Outcome.RETRY] += left
                 break
-            self._take(messages[start : start + SLICE], taken, time_left)
+            self._take(messages[start : start + SLICE], taken, deadline)
         return taken
 
-    def _take(self, messages: Sequence[Message], taken: Taken, time_left: Callable[[], float]) -> None:
+    def _take(self, messages: Sequence[Message], taken: Taken, deadline: Deadline) -> None:
         parts = [_Part(number, reading) for number, message in enumerate(messages) for reading in message.read()]
         refused = [(part, part.reading) for part in parts if isinstance(part.reading, RejectedEvent)]
-        applied = self._apply(parts, taken, time_left)
+        applied = self._apply(parts, taken, deadline)
         refused += applied
         retried = {part.message for part in parts if part.outcome is Outcome.RETRY}
         for part, _ in refused:
             part.outcome = Outcome.RETRY if part.message in retried else Outcome.REJECTED
-        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED], time_left)
+        self._set_aside(messages, [pair for pair in refused if pair[0].outcome is Outcome.REJECTED], deadline)
         self._count(parts, taken)
         taken.outcomes.extend(_outcomes(len(messages), parts))
 
-    def _apply(
-        self, parts: Sequence[_Part], taken: Taken, time_left: Callable[[], float]
-    ) -> list[tuple[_Part, RejectedEvent]]:
+    def _apply(self, parts: Sequence[_Part], taken: Taken, deadline: Deadline) -> list[tuple[_Part, RejectedEvent]]:
         """Apply what are events, and answer those that the register refused."""
         events = [(part, part.reading) for part in parts if not isinstance(part.reading, IgnoredEvent | RejectedEvent)]
-        outcomes = self.sessions.apply([event for _, event in events], time_left=time_left)
+        outcomes = self.sessions.apply([event for _, event in events], deadline=deadline)
         refused = []
         for (part, event), outcome in zip(events, outcomes, strict=True):
             part.outcome = outcome
@@ -132,7 +130,7 @@ class Intake:
         self,
         messages: Sequence[Message],
         refused: Sequence[tuple[_Part, RejectedEvent]],
-        time_left: Callable[[], float],
+        deadline: Deadline,
     ) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
         now = self.clock()
@@ -145,7 +143,7 @@ class Intake:
             )
             for part, reading in refused
         ]
-        failures = self.rejected.send(bodies, time_left=time_left)
+        failures = self.rejected.send(bodies, deadline=deadline)
         for index, (part, reading) in enumerate(refused):
             details = {
                 "message_id": messages[part.message].message_id,

@@ -2,8 +2,6 @@
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +10,8 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
+from processors.aws.deadline import Deadline
 from processors.aws.failed_batches import FailedBatches
-from processors.aws.item_store import forever
 from processors.aws.message_queue import MessageQueue
 from processors.projection_table import ProjectionTable
 from processors.runtime import clock
@@ -151,10 +149,6 @@ def concurrency(settings: Settings) -> int:
     return CONCURRENCY if settings.batch_statements else 1
 
 
-def time_left(context: object) -> Callable[[], float]:
-    """Seconds until the handler must have answered, less a reserve; without a Lambda context there is no deadline."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if remaining is None:
-        return forever
-    deadline = time.monotonic() + remaining() / 1000 - _RESERVE_SECONDS
-    return lambda: min(deadline - time.monotonic(), remaining() / 1000 - _RESERVE_SECONDS)
+def deadline(context: object) -> Deadline:
+    """Return when the handler must have answered, less a reserve; without a Lambda context it never comes."""
+    return Deadline.of_context(context, reserve=_RESERVE_SECONDS)

@@ -28,6 +28,7 @@ CONSUMER_VARIABLES = {
     "REJECTED_EVENTS_QUEUE_URL",
     "SESSION_TTL_SECONDS",
     "SESSION_MAX_LIFETIME_SECONDS",
+    "DYNAMODB_BATCH_STATEMENTS",
     "LOG_LEVEL",
 }
 PROJECTOR_VARIABLES = {
@@ -134,7 +135,7 @@ def test_the_functions_together_are_told_all_that_the_settings_read_and_nothing_
 @pytest.mark.parametrize(
     ("function", "variables"),
     [
-        ("SqsConsumerFunction", CONSUMER_VARIABLES | {"DYNAMODB_BATCH_STATEMENTS"}),
+        ("SqsConsumerFunction", CONSUMER_VARIABLES),
         ("EventBridgeConsumerFunction", CONSUMER_VARIABLES),
         ("StreamProjectorFunction", PROJECTOR_VARIABLES),
     ],
@@ -402,19 +403,16 @@ def test_no_permission_is_for_every_action_or_every_resource(role: str) -> None:
     assert ":*" not in granted
 
 
-@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole"])
+@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole", "EventBridgeConsumerRole"])
 def test_writing_in_batches_is_allowed_through_the_transport_in_use_only(role: str) -> None:
     [write] = [statement for statement in statements(role) if statement["Sid"].startswith("Write")]
 
-    with_batches, one_by_one = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["dynamodb:PutItem"]
+    with_batches, one_by_one = (
+        ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+        ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+    )
 
     assert write["Action"] == {"Fn::If": ["IsBatchStatements", with_batches, one_by_one]}
-
-
-def test_the_direct_function_which_is_told_no_transport_may_put_items() -> None:
-    [write] = [statement for statement in statements("EventBridgeConsumerRole") if statement["Sid"].startswith("Write")]
-
-    assert write["Action"] == "dynamodb:PutItem"
 
 
 @pytest.mark.parametrize("limit", ["0", str(CAPACITY)])
