@@ -29,7 +29,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> Outcome:
     """
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL", context=context)
     message = from_eventbridge(event, now=clock.utc_now())
-    result = event_processor(settings).process([message], time_left=wiring.time_left(context))
+    result = event_processor(settings).process([message], deadline=wiring.deadline(context))
     emit_counts("eventbridge_consumer", result.counts)
     emit_ignored("eventbridge_consumer", result.ignored)
     [outcome] = result.outcomes

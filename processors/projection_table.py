@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from processors.aws.conditional_writes import Item
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import ReadError, raising_read_errors
-from processors.aws.item_store import ItemStore, forever
+from processors.aws.item_store import Decision, ItemStore
+from processors.aws.transports import TableFormat
 from processors.policies.commands import logouts_for_ending
 from processors.projections.activity import CustomerActivity, activity_at
 from processors.projections.facts import CustomerFacts
@@ -19,7 +21,8 @@ from processors.projections.state import CAPACITY, Rules
 from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError
 from schemas.keys import Key
-from schemas.projection_items import Projection, projection_key, read_projection, write_projection
+from schemas.projection_items import OWNED_ATTRIBUTES, Projection, projection_key, read_projection, write_projection
+from schemas.times import to_epoch_microseconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -41,8 +44,8 @@ class ProjectionTable:
         client: A boto3 DynamoDB client.
         table_name: The table, with partition key PK and no sort key.
         sessions: The sessions table, which projections are made from; only reading an activity does without.
-        batch_statements: Write 25 items a request (BatchExecuteStatement). The handler sets it from
-            `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
+        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. The
+            handler sets it from `DYNAMODB_BATCH_STATEMENTS`.
         clock: Returns the time of a write and of "now" in reads, aware UTC.
         capacity: Most sessions in one item.
         limit: Most sessions of a customer that may be live at a time; 0: no limit.
@@ -55,7 +58,7 @@ class ProjectionTable:
         table_name: str,
         *,
         sessions: "SessionTable | None" = None,
-        batch_statements: bool = False,
+        batch_statements: bool = True,
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
         limit: int = 0,
@@ -64,7 +67,14 @@ class ProjectionTable:
         self._client = client
         self._table_name = table_name
         self._sessions = sessions
-        self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
+        self._store = ItemStore(
+            client,
+            table_name,
+            TableFormat(OWNED_ATTRIBUTES, to_epoch_microseconds),
+            batch_statements=batch_statements,
+            concurrency=concurrency,
+            clock=clock,
+        )
         self._clock = clock
         self._rules = Rules(capacity=capacity, limit=limit)
 
@@ -84,22 +94,20 @@ class ProjectionTable:
         projection = read_projection(response["Item"]) if "Item" in response else None
         return activity_at(projection, customer_id, now or self._clock())
 
-    def apply(
-        self, facts: Mapping[str, CustomerFacts], *, time_left: Callable[[], float] = forever
-    ) -> dict[str, Merged]:
+    def apply(self, facts: Mapping[str, CustomerFacts], *, deadline: Deadline = NEVER) -> dict[str, Merged]:
         """Merge what a batch says about each customer; at most one write per customer.
 
         A customer without projection gets one from the register, so that one deleted by hand heals itself.
 
         Args:
             facts: By customer id.
-            time_left: Seconds until the caller must have answered; nothing is begun once it is zero.
+            deadline: When the caller must have answered; nothing is begun after it.
 
         Returns:
             The result for each customer; one that is missing was not processed, and the cause is logged.
         """
         customers = {projection_key(customer_id): customer_id for customer_id in facts}
-        settled = self._store.converge(customers, partial(self._decide, customers, facts), time_left=time_left)
+        settled = self._store.converge(customers, partial(self._decide, customers, facts), deadline=deadline)
         return {customers[key]: merged for key, merged in settled.items()}
 
     def rebuild(
@@ -148,7 +156,7 @@ class ProjectionTable:
 
     def _decide_rebuild(
         self, customer_id: str, with_policies: bool, stored: Mapping[Key, Item | None]
-    ) -> dict[Key, tuple[Item | None, Merged]]:
+    ) -> dict[Key, Decision[Merged]]:
         [(key, item)] = stored.items()
         projection = None
         if item is not None:
@@ -168,11 +176,11 @@ class ProjectionTable:
             with_policies=with_policies,
         )
         is_unknown = item is None and not register.sessions and register.revocation is None
-        return {key: (None if is_unknown else write_projection(merged.projection), merged)}
+        return {key: Decision(None if is_unknown else write_projection(merged.projection), merged)}
 
     def _decide(
         self, customers: Mapping[Key, str], facts: Mapping[str, CustomerFacts], stored: Mapping[Key, Item | None]
-    ) -> dict[Key, tuple[Item | None, Merged]]:
+    ) -> dict[Key, Decision[Merged]]:
         read_at = self._clock()  # after the projections were read, and before the register is
         merged: dict[str, Merged] = {}
         projections: dict[str, Projection | None] = {}
@@ -195,7 +203,7 @@ class ProjectionTable:
         for customer_id, projection in projections.items():
             merged[customer_id] = self._merge(customer_id, projection, facts[customer_id], read)
         return {
-            key: (write_projection(result.projection) if result.is_changed else None, result)
+            key: Decision(write_projection(result.projection) if result.is_changed else None, result)
             for key in stored
             if (result := merged.get(customers[key])) is not None
         }

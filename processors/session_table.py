@@ -1,42 +1,31 @@
-"""The sessions table: the register of who is logged in, and its eight access patterns."""
+"""The sessions table: the register of who is logged in, and its access patterns."""
 
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from processors.aws.conditional_writes import Item
-from processors.aws.errors import error_code
-from processors.aws.item_store import ItemStore, forever
-from processors.aws.parallel import run_all
-from processors.register.batches import Batch, combine
+from processors.aws.conditional_writes import key_item
+from processors.aws.deadline import NEVER, Deadline
+from processors.aws.errors import raising_read_errors
+from processors.aws.item_store import ItemStore
+from processors.aws.transports import TableFormat
 from processors.register.reader import INVERTED_INDEX, RegisterReader
+from processors.register.session_writes import SessionWrites
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
-from schemas.errors import MalformedItemError
-from schemas.items import Attributes, Session, read_item, with_parent, write_item
-from schemas.keys import (
-    SESSION_PREFIX,
-    Key,
-    child_sort_key,
-    customer_partition,
-    session_key,
-    session_partition,
-)
+from schemas.attributes import Attributes
+from schemas.items import OWNED_ATTRIBUTES, Session, key_of, read_item, with_parent
+from schemas.keys import SESSION_PREFIX, child_sort_key, customer_partition, session_key, session_partition
 from schemas.outcomes import Outcome
+from schemas.times import to_epoch_milliseconds
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+    from processors.register.erased import ErasedCustomers
+    from processors.register.searches import Delivery
     from schemas.events import Event, LoginEvent, LogoutEvent
-
-logger = logging.getLogger(__name__)
-
-Asked = TypeVar("Asked")
 
 CHILD_OF_ANOTHER = "the child session belongs to another customer: child session ids must be unique under their parent"
 """Why the table rejects an event; it has no other reason."""
@@ -45,14 +34,21 @@ CHILD_OF_ANOTHER = "the child session belongs to another customer: child session
 class SessionTable:
     """The sessions table.
 
+    Every read raises `ReadError` where the table could not be read, and `MalformedItemError` for an item that breaks
+    the schema or was written by a later release.
+
     Args:
         client: A boto3 DynamoDB client.
-        table_name: The table, with the index `GSI1_inverse` (partition key SK, sort key PK, all attributes).
+        table_name: The table, with the index `GSI1_inverse` (partition key SK, sort key PK; all attributes or keys
+            only).
         lifetimes: How long sessions may live.
-        batch_statements: Write 25 items a request (BatchExecuteStatement). The handlers set it from
-            `DYNAMODB_BATCH_STATEMENTS`; without it every engine does.
-        clock: Gives the time of a write and of "now" in reads, aware UTC.
+        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. The
+            handlers set it from `DYNAMODB_BATCH_STATEMENTS`.
+        clock: Returns the time of a write and of "now" in reads, aware UTC.
         concurrency: Most requests under way at a time.
+        max_event_age: Age beyond which the intake rejects logins: a logout that is still older and finds nothing is
+            stale. None, as for an import: events of any age are taken.
+        erased: Who was erased; None: nobody.
     """
 
     def __init__(
@@ -61,22 +57,35 @@ class SessionTable:
         table_name: str,
         *,
         lifetimes: Lifetimes | None = None,
-        batch_statements: bool = False,
+        batch_statements: bool = True,
         clock: Callable[[], datetime] = utc_now,
         concurrency: int = 1,
+        max_event_age: timedelta | None = None,
+        erased: "ErasedCustomers | None" = None,
     ) -> None:
         self._client = client
         self._table_name = table_name
-        self._lifetimes = lifetimes or Lifetimes()
         self._clock = clock
-        self._store = ItemStore(client, table_name, batch_statements=batch_statements, concurrency=concurrency)
-        self._concurrency = concurrency
+        store = ItemStore(
+            client,
+            table_name,
+            TableFormat(OWNED_ATTRIBUTES, to_epoch_milliseconds),
+            batch_statements=batch_statements,
+            concurrency=concurrency,
+            clock=clock,
+        )
         self.reader = RegisterReader(
-            client, table_name, store=self._store, batch_statements=batch_statements, concurrency=concurrency
+            client, table_name, store=store, batch_statements=batch_statements, concurrency=concurrency
         )
         """Batch reads, for the projector."""
-
-    # --- writes
+        self._writes = SessionWrites(
+            store,
+            self.reader,
+            lifetimes=lifetimes or Lifetimes(),
+            clock=clock,
+            max_event_age=max_event_age,
+            erased=erased,
+        )
 
     def create_session(self, login: "LoginEvent") -> Outcome:
         """Apply one login; see `apply`."""
@@ -86,120 +95,35 @@ class SessionTable:
         """Apply one logout: the item becomes a tombstone, which TTL deletes; see `apply`."""
         return self.apply([logout])[0]
 
-    def apply(self, events: Sequence["Event"], *, time_left: Callable[[], float] = forever) -> list[Outcome]:
+    def apply(
+        self,
+        events: "Sequence[Event]",
+        *,
+        deadline: Deadline = NEVER,
+        deliveries: "Sequence[Delivery] | None" = None,
+    ) -> list[Outcome]:
         """Fold events into the register. Idempotent, and free of order.
 
         Args:
             events: Of any sessions and customers, in any order, with repetitions.
-            time_left: Seconds until the caller must have answered; nothing is begun once it is zero.
+            deadline: When the caller must have answered; no request is begun after it.
+            deliveries: The delivery that brought each event, which bounds the searches for sessions that an event does
+                not name in full; None: no bound.
 
         Returns:
             One outcome per event, in order. `RETRY` means that it was not processed, or not to the end: the table did
-            not answer, or a logout names no customer and its session is not here yet. The cause is logged, not raised.
+            not answer, the searches of its message are used up, or a logout names no customer and its session is not
+            here yet. The cause is logged, not raised.
         """
-        outcomes: list[list[Outcome]] = [[] for _ in events]
-        batch, unresolved = Batch(), []
-        for position, event in enumerate(events):
-            if event.event_type == "logout" and event.customer_id is None and event.parent_session_id is None:
-                unresolved.append((position, event))
-            else:
-                batch.add(position, event)
-        self._settle(batch, outcomes, time_left)
-        if unresolved:
-            self._settle(self._resolve(unresolved, time_left), outcomes, time_left)
-        return [combine(several) for several in outcomes]
-
-    def _settle(self, batch: Batch, outcomes: list[list[Outcome]], time_left: Callable[[], float]) -> None:
-        """Write a batch; outcomes are added at the positions of their events."""
-        results = self._store.converge(batch.items, partial(self._decide, batch, time_left), time_left=time_left)
-        redirected = Batch()
-        for key, item in batch.items.items():
-            result = results.get(key, [Outcome.RETRY] * len(item.facts))
-            if isinstance(result, Session):
-                for position, fact in zip(item.positions, item.facts, strict=True):
-                    redirected.add(position, fact, about=result)
-            else:
-                for position, outcome in zip(item.positions, result, strict=True):
-                    outcomes[position].append(outcome)
-        if redirected.items:
-            self._settle(redirected, outcomes, time_left)
-
-    def _decide(
-        self, batch: Batch, time_left: Callable[[], float], stored: Mapping[Key, Item | None]
-    ) -> dict[Key, tuple[Item | None, list[Outcome] | Session]]:
-        """Fold each item's facts into it; logouts that turn out to be a child session's give that instead."""
-        now = self._clock()
-        asked = [key for key, item in stored.items() if item is None and batch.items[key].may_be_child]
-        found = self._in_time(self._child_meant, [batch.items[key].blank for key in asked], time_left)
-        meant = dict(zip(asked, found, strict=True))
-        decisions: dict[Key, tuple[Item | None, list[Outcome] | Session]] = {}
-        for key, item in stored.items():
-            children = meant.get(key, [])
-            if children is None:
-                continue  # not known: as a child's end it would be lost under a key of its own
-            if children:
-                decisions[key] = (None, children[0])
-                continue
-            try:
-                before = None if item is None else read_item(item)
-                after, outcomes = batch.items[key].fold(before, lifetimes=self._lifetimes, now=now)
-                decisions[key] = (None if after is None else write_item(after), outcomes)
-            except MalformedItemError:
-                logger.exception("a stored item breaks the schema; repair or delete it")
-        return decisions
-
-    def _child_meant(self, session: Session | None) -> list[Session]:
-        if session is None:
-            return []
-        children = self._children_named(session.session_id)
-        return [child for child in children if child.has_login and child.customer_id == session.customer_id][:1]
-
-    def _resolve(self, logouts: Sequence[tuple[int, "LogoutEvent"]], time_left: Callable[[], float]) -> Batch:
-        """Find the sessions of logouts that name no customer; one whose session is not found gets no fact."""
-        batch = Batch()
-        found = self._in_time(self._all_named, [logout.session_id for _, logout in logouts], time_left)
-        for (position, logout), sessions in zip(logouts, found, strict=True):
-            if sessions == []:
-                logger.info("the session of a logout without customer is not here yet")
-            for session in sessions or ():
-                is_below = session.parent_session_id == logout.session_id
-                fact = logout.model_copy(update={"reason": "parent"}) if is_below else logout
-                batch.add(position, fact, about=session)
-        return batch
-
-    def _all_named(self, session_id: str) -> list[Session]:
-        """Everything in the session's partition, or else the child sessions of that id."""
-        sessions = list(self._partition(session_id))
-        if all(session.parent_session_id is not None for session in sessions):
-            return [child for child in self._children_named(session_id) if child.has_login]
-        return sessions
-
-    def _in_time(
-        self, find: Callable[[Asked], list[Session]], asked: Sequence[Asked], time_left: Callable[[], float]
-    ) -> list[list[Session] | None]:
-        """Make a query for each of many; None where it failed, which is logged, or there was no time for it."""
-
-        def try_to_find(one: Asked) -> list[Session] | None:
-            if time_left() <= 0:
-                return None
-            try:
-                return find(one)
-            except (ClientError, BotoCoreError, MalformedItemError) as error:
-                logger.warning("query failed", extra={"table": self._table_name, "error_code": error_code(error)})
-                return None
-
-        return run_all(try_to_find, asked, concurrency=self._concurrency)
-
-    # --- reads
+        return self._writes.apply(events, deadline=deadline, deliveries=deliveries)
 
     def get_session_by_session_id(self, session_id: str, customer_id: str) -> Session | None:
         """Read a top-level session, whatever its state; strongly consistent. None where there is none."""
-        key = session_key(session_id, customer_id)
-        response = self._client.get_item(
-            TableName=self._table_name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}}, ConsistentRead=True
-        )
-        session = read_item(response["Item"]) if "Item" in response else None
-        return session if isinstance(session, Session) else None
+        with raising_read_errors():
+            response = self._client.get_item(
+                TableName=self._table_name, Key=key_item(session_key(session_id, customer_id)), ConsistentRead=True
+            )
+        return next(_sessions_in([response["Item"]]), None) if "Item" in response else None
 
     def get_child_sessions_by_session_id(self, session_id: str) -> list[Session]:
         """Read the child sessions of a session, ended ones too; strongly consistent.
@@ -214,7 +138,7 @@ class SessionTable:
 
         Eventually consistent: DynamoDB's indexes are.
         """
-        for child in self._children_named(child_session_id):
+        for child in self._query_index("SK = :sk", {":sk": {"S": child_sort_key(child_session_id)}}):
             if child.has_login and child.parent_session_id is not None:
                 parents, _ = _families(self._partition(child.parent_session_id))
                 return with_parent(child, parents)
@@ -230,16 +154,10 @@ class SessionTable:
         return [session.session_id for session in self.page_sessions(customer_id, live_only=False)]
 
     def get_session_id_by_customer_id(self, customer_id: str, session_id: str) -> str | None:
-        """Give back the session id if the session is the customer's, or None; eventually consistent."""
-        items = self._query(
-            IndexName=INVERTED_INDEX,
-            KeyConditionExpression="SK = :sk AND PK = :pk",
-            ExpressionAttributeValues={
-                ":sk": {"S": customer_partition(customer_id)},
-                ":pk": {"S": session_partition(session_id)},
-            },
-        )
-        return next((session.session_id for session in items if session.has_login), None)
+        """Return the session id if the session is the customer's, or None; eventually consistent."""
+        values = {":sk": {"S": customer_partition(customer_id)}, ":pk": {"S": session_partition(session_id)}}
+        sessions = self._query_index("SK = :sk AND PK = :pk", values)
+        return next((session.session_id for session in sessions if session.has_login), None)
 
     def get_sessions_by_customer_id(
         self, customer_id: str, *, live_only: bool = True, now: datetime | None = None, limit: int | None = None
@@ -247,10 +165,10 @@ class SessionTable:
         """Read the customer's top-level sessions, in order of their ids; eventually consistent.
 
         Args:
-            customer_id: Whose.
+            customer_id: The customer.
             live_only: Leave out those that were ended or have run out.
             now: For `live_only`, aware UTC; None for the clock.
-            limit: Most sessions to give; None for all.
+            limit: Most sessions to return; None for all.
         """
         return list(islice(self.page_sessions(customer_id, live_only=live_only, now=now), limit))
 
@@ -259,31 +177,43 @@ class SessionTable:
     ) -> Iterator[Session]:
         """Read as `get_sessions_by_customer_id` does, page by page as they are asked for."""
         now = now or self._clock()
-        sessions = self._query(
-            IndexName=INVERTED_INDEX,
-            KeyConditionExpression="SK = :sk AND begins_with(PK, :prefix)",
-            ExpressionAttributeValues={":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}},
-        )
-        return (session for session in sessions if session.has_login and (not live_only or session.is_live(now)))
+        values = {":sk": {"S": customer_partition(customer_id)}, ":prefix": {"S": SESSION_PREFIX}}
+        for session in self._query_index("SK = :sk AND begins_with(PK, :prefix)", values):
+            if session.has_login and (not live_only or session.is_live(now)):
+                yield session
 
     def _partition(self, session_id: str) -> Iterator[Session]:
-        """Everything in a session's partition: its items, one per customer, and its children; strongly consistent."""
-        return self._query(
-            KeyConditionExpression="PK = :pk",
-            ExpressionAttributeValues={":pk": {"S": session_partition(session_id)}},
-            ConsistentRead=True,
-        )
+        """Read a session's partition: its items, one per customer, and its children; strongly consistent."""
+        values = {":pk": {"S": session_partition(session_id)}}
+        for page in self._query("PK = :pk", values, ConsistentRead=True):
+            yield from _sessions_in(page)
 
-    def _children_named(self, session_id: str) -> Iterator[Session]:
-        return self._query(
-            IndexName=INVERTED_INDEX,
-            KeyConditionExpression="SK = :sk",
-            ExpressionAttributeValues={":sk": {"S": child_sort_key(session_id)}},
-        )
+    def _query_index(self, condition: str, values: dict[str, Any]) -> Iterator[Session]:
+        """Query the inverted index; what it does not hold in full (an index of keys only) is read from the table."""
+        for page in self._query(condition, values, IndexName=INVERTED_INDEX):
+            partial = [key_of(item) for item in page if "version" not in item or "last_login_time" not in item]
+            full = self.reader.read_items(partial, strict=True).sessions if partial else {}
+            for item in page:
+                if "version" in item and "last_login_time" in item:
+                    yield from _sessions_in([item])
+                elif (session := full.get(key_of(item))) is not None:
+                    yield session
 
-    def _query(self, **query: Any) -> Iterator[Session]:
-        for page in self._client.get_paginator("query").paginate(TableName=self._table_name, **query):
-            yield from _sessions_in(page["Items"])
+    def _query(self, condition: str, values: dict[str, Any], **query: Any) -> Iterator[list[Any]]:
+        pages = iter(
+            self._client.get_paginator("query").paginate(
+                TableName=self._table_name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=values,
+                **query,
+            )
+        )
+        while True:
+            with raising_read_errors():
+                page = next(pages, None)
+            if page is None:
+                return
+            yield page["Items"]
 
 
 def _sessions_in(items: Iterable[Attributes]) -> Iterator[Session]:
@@ -293,10 +223,11 @@ def _sessions_in(items: Iterable[Attributes]) -> Iterator[Session]:
             yield session
 
 
-def _families(items: Iterator[Session]) -> tuple[dict[str, Session], list[Session]]:
+def _families(sessions: Iterable[Session]) -> tuple[dict[str, Session], list[Session]]:
+    """Split a partition into its top-level sessions, by customer, and their children."""
     parents: dict[str, Session] = {}
     children = []
-    for session in items:
+    for session in sessions:
         if session.parent_session_id is not None:
             children.append(session)
         elif session.customer_id is not None:

@@ -29,7 +29,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     settings = wiring.read_settings("SESSIONS_TABLE", "REJECTED_EVENTS_QUEUE_URL", context=context)
     now = clock.utc_now()
     messages = [from_sqs(record, now=now) for record in event.get("Records", ())]
-    result = event_processor(settings).process(messages, time_left=wiring.time_left(context))
+    result = event_processor(settings).process(messages, deadline=wiring.deadline(context))
     emit_counts("sqs_consumer", result.counts)
     emit_ignored("sqs_consumer", result.ignored)
     return {

@@ -27,7 +27,7 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         sessions,
         wiring.message_queue(settings, settings.session_commands_queue_url),
         failed_batches=wiring.failed_batches(settings, context),
-        time_left=wiring.time_left(context),
+        deadline=wiring.deadline(context),
     )
     projected = projector.project(event.get("Records", ()))
     emit_counts("stream_projector", projected.counts)

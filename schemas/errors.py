@@ -17,3 +17,7 @@ class RejectedEventError(ValueError):
 
 class MalformedItemError(ValueError):
     """A stored item or stream image that breaks the table's schema; the message names the item and the attribute."""
+
+
+class NewerFormatError(MalformedItemError):
+    """A stored item or image that a later release wrote: it is not written here, and not guessed at."""

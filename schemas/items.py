@@ -1,15 +1,18 @@
 """Items of the sessions table: sessions, child sessions, revocations.
 
-Plain values with their mapping from and to the attribute maps of DynamoDB's API. Times are aware UTC `datetime`. What
-the original AWS session-management schema holds (no `version`, no `expires_at`, times without zone) is read as well.
+Plain values with their mapping from and to the attribute maps of DynamoDB's API. Times are aware UTC `datetime`. Items
+of the original AWS session-management schema (no `version`, no `expires_at`, times without zone) are read as well.
+Attributes that are not listed here belong to other writers of the table: they are neither read nor written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from schemas.errors import MalformedItemError
+from schemas import attributes as read
+from schemas.attributes import Attributes
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.keys import (
     CHILD_PREFIX,
     CUSTOMER_PREFIX,
@@ -23,13 +26,14 @@ from schemas.keys import (
     revocation_key,
     session_key,
 )
-from schemas.times import format_rfc3339, from_epoch_seconds, parse_stored, to_epoch_seconds
-
-Attributes = Mapping[str, Mapping[str, Any]]
-"""An item as DynamoDB's API has it: `{"PK": {"S": "suuid#..."}, ...}`."""
+from schemas.times import format_rfc3339, from_epoch_seconds, to_epoch_seconds
 
 ACTIVE = "active"
 CLOSING = "closing"
+"""Over. Any state that is not known here means over as well, and is kept."""
+
+ITEM_FORMAT = 1
+"""The greatest `item_format` that is read here; an item without one has format 1, and is written without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +108,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """What a customer's `logout_all` events come to: exact for any number of them.
+    """A customer's merged `logout_all` events: exact for any number of them.
 
     A session that began at or before `revoked_at` is revoked, unless it is `except_session_id`; that one is where it
     began at or before `other_revoked_at`, the newest revocation with another exception.
@@ -129,24 +133,62 @@ class Revocation:
         return revoked_at is not None and started_at <= revoked_at
 
 
-_SESSION_TEXTS = (
-    "session_id",
-    "customer_id",
-    "parent_session_id",
-    "session_state",
-    "end_reason",
-    "access_token_sha256",
-    "client_ip",
-    "user_agent",
-    "device_id",
-    "country",
-    "source",
-    "last_login_event_id",
-    "ended_event_id",
-)
-_SESSION_TIMES = ("started_at", "last_login_time", "ended_at")
-_REVOCATION_TEXTS = ("customer_id", "except_session_id", "other_except_session_id")
-_REVOCATION_TIMES = ("revoked_at", "other_revoked_at")
+class _Kind(NamedTuple):
+    """How an attribute is stored."""
+
+    type: str
+    read: Callable[[Attributes, str], Any]
+    write: Callable[[Any], str]
+
+
+def _read_epoch_seconds(attributes: Attributes, name: str) -> datetime | None:
+    seconds = read.number(attributes, name)
+    try:
+        return None if seconds is None else from_epoch_seconds(seconds)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+_TEXT = _Kind("S", read.text, str)
+_TIME = _Kind("S", read.time, format_rfc3339)
+_NUMBER = _Kind("N", read.number, str)
+_EPOCH_SECONDS = _Kind("N", _read_epoch_seconds, lambda moment: str(to_epoch_seconds(moment)))
+
+_SESSION_IDS = {"session_id": _TEXT, "customer_id": _TEXT, "parent_session_id": _TEXT}
+_SESSION_FIELDS = {
+    "session_state": _TEXT,
+    "end_reason": _TEXT,
+    "access_token_sha256": _TEXT,
+    "client_ip": _TEXT,
+    "user_agent": _TEXT,
+    "device_id": _TEXT,
+    "country": _TEXT,
+    "source": _TEXT,
+    "last_login_event_id": _TEXT,
+    "ended_event_id": _TEXT,
+    "started_at": _TIME,
+    "last_login_time": _TIME,
+    "ended_at": _TIME,
+    "expires_at": _EPOCH_SECONDS,
+    "ttl": _NUMBER,
+}
+_REVOCATION_FIELDS = {
+    "except_session_id": _TEXT,
+    "other_except_session_id": _TEXT,
+    "revoked_at": _TIME,
+    "other_revoked_at": _TIME,
+    "ttl": _NUMBER,
+}
+_SESSION_ATTRIBUTES = _SESSION_IDS | _SESSION_FIELDS
+_REVOCATION_ATTRIBUTES = {"customer_id": _TEXT} | _REVOCATION_FIELDS
+
+OWNED_ATTRIBUTES: Mapping[str, str] = {
+    name: kind.type for name, kind in (_SESSION_ATTRIBUTES | _REVOCATION_ATTRIBUTES).items()
+} | {"access_token": "S"}
+"""Our attributes with their types, `version` and the keys apart: a write removes those that it does not set.
+
+`access_token` is the original schema's; no token is stored here. The list only grows.
+"""
 
 
 def key_of(attributes: Attributes) -> Key:
@@ -156,134 +198,80 @@ def key_of(attributes: Attributes) -> Key:
         MalformedItemError: It has none.
     """
     try:
-        return Key(_string(attributes["PK"]["S"]), _string(attributes["SK"]["S"]))
-    except (KeyError, TypeError):
+        return Key(read.require_text(attributes, "PK"), read.require_text(attributes, "SK"))
+    except (MalformedItemError, AttributeError):
         raise MalformedItemError("an item without the string keys PK and SK") from None
 
 
 def read_item(attributes: Attributes) -> Session | Revocation | None:
     """Read an item of the sessions table.
 
+    An attribute of another type than ours is another writer's: it is read as absent.
+
     Returns:
-        What it holds, or None where the key is of no kind known here: the table may hold items of others.
+        What it holds, or None where it is nothing of ours: the table may hold items of others.
 
     Raises:
-        MalformedItemError: A key of ours with attributes that are not.
+        NewerFormatError: A later release wrote the item.
+        MalformedItemError: The keys are missing, or an id is empty or too long.
     """
     key = key_of(attributes)
-    try:
-        if key.pk.startswith(SESSION_PREFIX):
-            if key.sk.startswith(CUSTOMER_PREFIX):
-                return _read_session(
-                    attributes,
-                    decode_id(key.pk[len(SESSION_PREFIX) :]),
-                    decode_id(key.sk[len(CUSTOMER_PREFIX) :]),
-                    None,
-                )
-            if key.sk.startswith(CHILD_PREFIX):
-                return _read_session(
-                    attributes,
-                    decode_id(key.sk[len(CHILD_PREFIX) :]),
-                    _text(attributes, "customer_id"),
-                    decode_id(key.pk[len(SESSION_PREFIX) :]),
-                )
-        if key.pk.startswith(CUSTOMER_PREFIX) and key.sk.startswith(REVOKED_PREFIX):
-            return _read_revocation(attributes, decode_id(key.sk[len(REVOKED_PREFIX) :]))
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError, OSError) as error:
-        raise MalformedItemError(f"item {key.pk} / {key.sk} breaks the schema ({type(error).__name__})") from None
+    if key.pk.startswith(SESSION_PREFIX) and key.sk is not None:
+        id_in_partition = decode_id(key.pk[len(SESSION_PREFIX) :])
+        if key.sk.startswith(CUSTOMER_PREFIX):
+            return _read_session(attributes, key, id_in_partition, decode_id(key.sk[len(CUSTOMER_PREFIX) :]), None)
+        if key.sk.startswith(CHILD_PREFIX):
+            child_id = decode_id(key.sk[len(CHILD_PREFIX) :])
+            return _read_session(attributes, key, child_id, read.text(attributes, "customer_id"), id_in_partition)
+    if key.pk.startswith(CUSTOMER_PREFIX) and key.sk is not None and key.sk.startswith(REVOKED_PREFIX):
+        return _read_revocation(attributes, key, decode_id(key.sk[len(REVOKED_PREFIX) :]))
     return None
 
 
-def _text(attributes: Attributes, name: str) -> str | None:
-    value = attributes.get(name)
-    return None if value is None else _string(value["S"])
+def _check(attributes: Attributes, key: Key, *ids: str | None) -> None:
+    """Refuse an item of a later release, and ids that no key could hold.
 
-
-def _number(attributes: Attributes, name: str) -> int | None:
-    value = attributes.get(name)
-    return None if value is None else int(_string(value["N"]))
-
-
-def _string(value: object) -> str:
-    """Refuse what DynamoDB never puts in an `S` or an `N`."""
-    if not isinstance(value, str):
-        raise TypeError("no string")
-    return value
-
-
-def _check_ids(*ids: str | None) -> None:
-    """Refuse ids that no key could hold: reading such an item again would fail all that is read with it."""
+    Reading such an id again would fail everything that is read with it.
+    """
+    if (read.number(attributes, "item_format") or ITEM_FORMAT) > ITEM_FORMAT:
+        raise NewerFormatError(f"item {key.pk} / {key.sk} has a greater item_format than {ITEM_FORMAT}")
     for identifier in ids:
         if identifier is not None and not 0 < len(encode_id(identifier)) <= MAX_ENCODED_ID_BYTES:
-            raise ValueError("an id is empty or too long")
-
-
-def _time(attributes: Attributes, name: str) -> datetime | None:
-    value = attributes.get(name)
-    return None if value is None else parse_stored(value["S"])
+            raise MalformedItemError(f"item {key.pk} / {key.sk} breaks the schema: an id is empty or too long")
 
 
 def _read_session(
-    attributes: Attributes, session_id: str, customer_id: str | None, parent_session_id: str | None
+    attributes: Attributes, key: Key, session_id: str, customer_id: str | None, parent_session_id: str | None
 ) -> Session:
-    _check_ids(session_id, customer_id, parent_session_id)
-    last_login_time = _time(attributes, "last_login_time")
-    expires_at = _number(attributes, "expires_at")
+    _check(attributes, key, session_id, customer_id, parent_session_id)
+    fields = {name: kind.read(attributes, name) for name, kind in _SESSION_FIELDS.items() if name in attributes}
+    fields["started_at"] = fields.get("started_at") or fields.get("last_login_time")
+    fields["session_state"] = fields.get("session_state") or ACTIVE
     return Session(
         session_id=session_id,
         customer_id=customer_id,
         parent_session_id=parent_session_id,
-        session_state=_text(attributes, "session_state") or ACTIVE,
-        started_at=_time(attributes, "started_at") or last_login_time,
-        last_login_time=last_login_time,
-        expires_at=None if expires_at is None else from_epoch_seconds(expires_at),
-        ended_at=_time(attributes, "ended_at"),
-        ttl=_number(attributes, "ttl"),
-        version=_number(attributes, "version"),
-        end_reason=_text(attributes, "end_reason"),
-        access_token_sha256=_text(attributes, "access_token_sha256"),
-        client_ip=_text(attributes, "client_ip"),
-        user_agent=_text(attributes, "user_agent"),
-        device_id=_text(attributes, "device_id"),
-        country=_text(attributes, "country"),
-        source=_text(attributes, "source"),
-        last_login_event_id=_text(attributes, "last_login_event_id"),
-        ended_event_id=_text(attributes, "ended_event_id"),
+        version=read.number(attributes, "version"),
+        **fields,
     )
 
 
-def _read_revocation(attributes: Attributes, customer_id: str) -> Revocation:
-    _check_ids(customer_id)
-    revoked_at = _time(attributes, "revoked_at")
-    if revoked_at is None:
-        raise ValueError("revoked_at is missing")
-    return Revocation(
-        customer_id=customer_id,
-        revoked_at=revoked_at,
-        other_revoked_at=_time(attributes, "other_revoked_at"),
-        ttl=_number(attributes, "ttl"),
-        version=_number(attributes, "version"),
-        except_session_id=_text(attributes, "except_session_id"),
-        other_except_session_id=_text(attributes, "other_except_session_id"),
-    )
+def _read_revocation(attributes: Attributes, key: Key, customer_id: str) -> Revocation | None:
+    _check(attributes, key, customer_id)
+    fields = {name: kind.read(attributes, name) for name, kind in _REVOCATION_FIELDS.items() if name in attributes}
+    if fields.get("revoked_at") is None:
+        return None
+    return Revocation(customer_id=customer_id, version=read.number(attributes, "version"), **fields)
 
 
 def write_item(value: Session | Revocation) -> dict[str, dict[str, Any]]:
-    """Write a session or a revocation as an item; what is None is left out, and `version` is the store's to set."""
-    is_session = isinstance(value, Session)
-    item: dict[str, dict[str, Any]] = {"PK": {"S": value.key.pk}, "SK": {"S": value.key.sk}}
-    for name in _SESSION_TEXTS if is_session else _REVOCATION_TEXTS:
-        text = getattr(value, name)
-        if text is not None:
-            item[name] = {"S": text}
-    for name in _SESSION_TIMES if is_session else _REVOCATION_TIMES:
-        moment = getattr(value, name)
-        if moment is not None:
-            item[name] = {"S": format_rfc3339(moment)}
-    if isinstance(value, Session) and value.expires_at is not None:
-        item["expires_at"] = {"N": str(to_epoch_seconds(value.expires_at))}
-    if value.ttl is not None:
-        item["ttl"] = {"N": str(value.ttl)}
+    """Write a session or a revocation as an item; None is left out, and `version` is the store's to set."""
+    pk, sk = value.key
+    item: dict[str, dict[str, Any]] = {"PK": {"S": pk}, "SK": {"S": sk}}
+    for name, kind in (_SESSION_ATTRIBUTES if isinstance(value, Session) else _REVOCATION_ATTRIBUTES).items():
+        content = getattr(value, name)
+        if content is not None:
+            item[name] = {kind.type: kind.write(content)}
     return item
 
 

@@ -13,27 +13,28 @@ CHILD_PREFIX = "child#suuid#"
 REVOKED_PREFIX = "revoked#c#"
 
 MAX_ENCODED_ID_BYTES = 1000
-"""DynamoDB ends sort keys at 1,024 bytes; the longest prefix and some air come off."""
+"""DynamoDB ends sort keys at 1,024 bytes; the longest prefix and a margin are subtracted."""
 
-_KEPT = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "#%")
+_UNENCODED = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in "#%")
 
 
 class Key(NamedTuple):
-    """Primary key of an item of the sessions table."""
+    """Primary key of an item of either table."""
 
     pk: str
-    sk: str
+    sk: str | None = None
+    """None where the table has no sort key."""
 
 
 def encode_id(identifier: str) -> str:
     """Make an id safe to stand in a key; `decode_id` is its inverse."""
     if identifier.isascii() and "#" not in identifier and "%" not in identifier:
         return identifier
-    return quote(identifier, safe=_KEPT)
+    return quote(identifier, safe=_UNENCODED)
 
 
 def decode_id(encoded: str) -> str:
-    """Read an id out of a key. Never fails: bytes that are no UTF-8 become U+FFFD."""
+    """Read an id out of a key. Never fails: bytes that are not UTF-8 become U+FFFD."""
     return unquote(encoded) if "%" in encoded else encoded
 
 

@@ -9,13 +9,34 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from schemas.errors import MalformedItemError
-from schemas.items import Attributes, Revocation
+from schemas import attributes as read
+from schemas.attributes import Attributes
+from schemas.errors import MalformedItemError, NewerFormatError
+from schemas.items import Revocation
 from schemas.keys import Key, customer_partition
-from schemas.times import format_rfc3339, parse_stored
+from schemas.times import format_rfc3339
 
 NEVER = 253_402_300_799
 """9999-12-31T23:59:59Z, the expiry of a session of the original schema, which has none."""
+
+ITEM_FORMAT = 1
+"""The greatest `item_format` that is read here; an item without one has format 1, and is written without one."""
+
+OWNED_ATTRIBUTES: Mapping[str, str] = {
+    "customer_id": "S",
+    "last_login_time": "S",
+    "last_login_session_id": "S",
+    "revoked_at": "S",
+    "except_session_id": "S",
+    "other_revoked_at": "S",
+    "other_except_session_id": "S",
+    "session_count": "N",
+    "count_valid_until": "N",
+    "trusted_after": "N",
+    "dropped_until": "N",
+    "sessions": "M",
+}
+"""Our attributes with their types, `version` and the key apart: a write removes those that it does not set."""
 
 
 class Entry(NamedTuple):
@@ -70,36 +91,39 @@ class Projection:
 
 def projection_key(customer_id: str) -> Key:
     """Key of a customer's item; the table has no sort key."""
-    return Key(customer_partition(customer_id), "")
+    return Key(customer_partition(customer_id))
 
 
 def read_projection(attributes: Attributes) -> Projection:
     """Read an item of the projections table.
 
     Raises:
+        NewerFormatError: A later release wrote it.
         MalformedItemError: It breaks the schema.
     """
+    if (read.number(attributes, "item_format") or ITEM_FORMAT) > ITEM_FORMAT:
+        raise NewerFormatError(f"projection item {attributes.get('PK')} has a greater item_format than {ITEM_FORMAT}")
     try:
-        customer_id = attributes["customer_id"]["S"]
-        revoked_at = _time(attributes, "revoked_at")
+        customer_id = read.require_text(attributes, "customer_id")
+        revoked_at = read.time(attributes, "revoked_at")
         return Projection(
             customer_id=customer_id,
-            last_login_time=_time(attributes, "last_login_time"),
-            last_login_session_id=_text(attributes, "last_login_session_id"),
+            last_login_time=read.time(attributes, "last_login_time"),
+            last_login_session_id=read.text(attributes, "last_login_session_id"),
             sessions={session_id: _read_entry(entry["L"]) for session_id, entry in attributes["sessions"]["M"].items()},
             revocation=None
             if revoked_at is None
             else Revocation(
                 customer_id=customer_id,
                 revoked_at=revoked_at,
-                except_session_id=_text(attributes, "except_session_id"),
-                other_revoked_at=_time(attributes, "other_revoked_at"),
-                other_except_session_id=_text(attributes, "other_except_session_id"),
+                except_session_id=read.text(attributes, "except_session_id"),
+                other_revoked_at=read.time(attributes, "other_revoked_at"),
+                other_except_session_id=read.text(attributes, "other_except_session_id"),
             ),
-            end_watermark=_number(attributes, "trusted_after"),
-            dropped_until=_number(attributes, "dropped_until"),
-            session_count=_number(attributes, "session_count") or 0,
-            count_valid_until=_number(attributes, "count_valid_until"),
+            end_watermark=read.number(attributes, "trusted_after"),
+            dropped_until=read.number(attributes, "dropped_until"),
+            session_count=read.number(attributes, "session_count") or 0,
+            count_valid_until=read.number(attributes, "count_valid_until"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         key = attributes.get("PK")
@@ -146,18 +170,3 @@ def _write_entry(entry: Entry) -> list[dict[str, str]]:
     if entry.end_reason is not None and entry.end_as_of is not None:
         values += [{"S": entry.end_reason}, {"N": str(entry.end_as_of)}]
     return values
-
-
-def _text(attributes: Attributes, name: str) -> str | None:
-    value = attributes.get(name)
-    return None if value is None else value["S"]
-
-
-def _number(attributes: Attributes, name: str) -> int | None:
-    value = attributes.get(name)
-    return None if value is None else int(value["N"])
-
-
-def _time(attributes: Attributes, name: str) -> datetime | None:
-    text = _text(attributes, name)
-    return None if text is None else parse_stored(text)

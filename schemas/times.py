@@ -47,7 +47,7 @@ def parse_stored(text: str) -> datetime:
         Aware UTC with milliseconds, so that what others wrote finer compares as what is written here.
 
     Raises:
-        ValueError: The text is no ISO 8601 date and time of the years 1 to 9999.
+        ValueError: The text is not an ISO 8601 date and time of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is UTC:
@@ -76,3 +76,8 @@ def to_epoch_milliseconds(moment: datetime) -> int:
 def from_epoch_milliseconds(milliseconds: int) -> datetime:
     """Aware UTC of whole epoch milliseconds, of which there may be at most 14 digits."""
     return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
+
+
+def to_epoch_microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970-01-01T00:00:00Z."""
+    return to_epoch_seconds(moment) * 1_000_000 + moment.microsecond

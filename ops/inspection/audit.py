@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from processors.projection_table import ProjectionTable
 from processors.projections.activity import CustomerActivity
+from schemas.attributes import Attributes
 from schemas.errors import MalformedItemError
-from schemas.items import Attributes, Session, read_item
+from schemas.items import Session, read_item
 from schemas.keys import CUSTOMER_PREFIX, decode_id
 from schemas.times import format_rfc3339
 

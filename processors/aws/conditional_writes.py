@@ -1,9 +1,15 @@
-"""Writes that hold only if the item is still the one read: as PartiQL statements, and as PutItem's condition."""
+"""Writes that hold only if the item is still the one read: as PartiQL statements, and as requests of single items.
 
+A new item is inserted. An existing item is changed by an update of our own attributes alone, so that what other writers
+keep in it survives, also where they change it at the same moment: they do not raise our `version`.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from schemas import attributes
 from schemas.keys import Key
 
 Item = dict[str, dict[str, Any]]
@@ -16,64 +22,101 @@ class Write:
     Args:
         key: Its primary key.
         old: What was read, None where there was nothing.
-        new: What to store, without `version`.
+        new: Our attributes as they shall be, without `version`.
+        owned: Our attributes, with their types (`S`, `N`, `M`): what is stored, but not in `new`, is removed if it is
+            one of these. Everything else in the item stays.
     """
 
     key: Key
     old: Item | None
     new: Item
+    owned: Mapping[str, str]
 
     @property
     def old_version(self) -> dict[str, Any] | None:
-        """The version read; None where there was no item, or one of the original schema."""
+        """The version read, of whatever type; None where there was no item, or one without."""
         return self.old.get("version") if self.old is not None else None
 
-    @property
-    def versioned(self) -> Item:
-        """The item to store, with the version after the one read."""
-        version = self.old_version
-        return {**self.new, "version": {"N": str(int(version["N"]) + 1 if version else 1)}}
+    def next_version(self, at_least: int) -> dict[str, str]:
+        """Return the version to write: above the one read, and at least as given."""
+        read = attributes.number(self.old, "version") if self.old is not None else None
+        return {"N": str(at_least if read is None else max(read + 1, at_least))}
+
+    def changes(self) -> tuple[Item, tuple[str, ...]]:
+        """Return what an update of the existing item sets and what it removes; what stays is not sent."""
+        old = self.old or {}
+        changed = {name: value for name, value in self.new.items() if old.get(name) != value}
+        gone = tuple(name for name, value in old.items() if name not in self.new and self.owned.get(name) in value)
+        return changed, gone
 
 
-def statement(table_name: str, write: Write) -> Any:
-    """Make the statement of a BatchExecuteStatement: its text is the same for all writes of one shape."""
-    item = write.versioned
+def statement(table_name: str, write: Write, *, at_least: int) -> Any:
+    """Make the statement of a BatchExecuteStatement: its text is the same for all writes of one shape.
+
+    Args:
+        table_name: The table.
+        write: What to store.
+        at_least: The least `version` to write, from the clock.
+    """
+    version = write.next_version(at_least)
     if write.old is None:
+        item = {**write.new, "version": version}
         return {"Statement": _insert(table_name, tuple(item)), "Parameters": list(item.values())}
-    # what stays is not sent: under the version read, it is what it was
-    names = tuple(name for name, value in item.items() if write.old.get(name) != value)
-    gone = tuple(name for name in write.old if name not in item)
-    parameters = [item[name] for name in names]
-    parameters += [item[name] for name in ("PK", "SK") if name in item]
+    changed, gone = write.changes()
+    parameters = [*changed.values(), version, *key_item(write.key).values()]
+    has_version = write.old_version is not None
     if write.old_version is not None:
         parameters.append(write.old_version)
-    text = _update(table_name, names, gone, has_sort_key="SK" in item, has_version=write.old_version is not None)
+    text = _update(table_name, tuple(changed), gone, has_sort_key=write.key.sk is not None, has_version=has_version)
     return {"Statement": text, "Parameters": parameters}
 
 
 @lru_cache(maxsize=4096)
 def _insert(table_name: str, names: tuple[str, ...]) -> str:
-    attributes = ", ".join(f"'{name}': ?" for name in names)
-    return f'INSERT INTO "{table_name}" VALUE {{{attributes}}}'
+    listed = ", ".join(f"'{name}': ?" for name in names)
+    return f'INSERT INTO "{table_name}" VALUE {{{listed}}}'
 
 
 @lru_cache(maxsize=4096)
 def _update(
     table_name: str, names: tuple[str, ...], gone: tuple[str, ...], *, has_sort_key: bool, has_version: bool
 ) -> str:
-    changes = " ".join([f'SET "{name}" = ?' for name in names] + [f'REMOVE "{name}"' for name in gone])
+    sets = [f'SET "{name}" = ?' for name in (*names, "version")]
+    changes = " ".join(sets + [f'REMOVE "{name}"' for name in gone])
     key = '"PK" = ? AND "SK" = ?' if has_sort_key else '"PK" = ?'
     version = '"version" = ?' if has_version else '"version" IS MISSING'
     return f'UPDATE "{table_name}" {changes} WHERE {key} AND {version}'
 
 
-def condition(write: Write) -> dict[str, Any]:
-    """Make the parameters of a PutItem that hold it to the item read."""
-    if write.old is None:
-        return {"ConditionExpression": "attribute_not_exists(PK)"}
-    if write.old_version is None:
-        return {"ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(version)"}
+def put_request(write: Write, *, at_least: int) -> dict[str, Any]:
+    """Make the PutItem of an item that does not exist yet."""
     return {
-        "ConditionExpression": "version = :version",
-        "ExpressionAttributeValues": {":version": write.old_version},
+        "Item": {**write.new, "version": write.next_version(at_least)},
+        "ConditionExpression": "attribute_not_exists(PK)",
     }
+
+
+def update_request(write: Write, *, at_least: int) -> dict[str, Any]:
+    """Make the UpdateItem of an existing item, on the condition that its `version` is the one read."""
+    changed, gone = write.changes()
+    changed["version"] = write.next_version(at_least)
+    places = {name: f"a{position}" for position, name in enumerate((*changed, *gone))}
+    update = "SET " + ", ".join(f"#{places[name]} = :{places[name]}" for name in changed)
+    if gone:
+        update += " REMOVE " + ", ".join(f"#{places[name]}" for name in gone)
+    values: Item = {f":{places[name]}": value for name, value in changed.items()}
+    condition = "attribute_exists(PK) AND attribute_not_exists(version)"
+    if write.old_version is not None:
+        condition, values[":version"] = "version = :version", write.old_version
+    return {
+        "Key": key_item(write.key),
+        "UpdateExpression": update,
+        "ConditionExpression": condition,
+        "ExpressionAttributeNames": {f"#{place}": name for name, place in places.items()},
+        "ExpressionAttributeValues": values,
+    }
+
+
+def key_item(key: Key) -> Item:
+    """Return a primary key as DynamoDB's API has it."""
+    return {"PK": {"S": key.pk}} if key.sk is None else {"PK": {"S": key.pk}, "SK": {"S": key.sk}}

@@ -24,6 +24,8 @@ class ReadError(Exception):
 
 def error_code(error: Exception) -> str:
     """Return the code of a failed request, without its message."""
+    if isinstance(error, ReadError):
+        return error.code
     return str(error.response["Error"]["Code"]) if isinstance(error, ClientError) else type(error).__name__
 
 

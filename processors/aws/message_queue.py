@@ -1,13 +1,13 @@
 """Sending to an SQS queue, many messages at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import error_code
-from processors.aws.item_store import forever
 from processors.aws.parallel import run_all
 
 if TYPE_CHECKING:
@@ -33,24 +33,24 @@ class MessageQueue:
         self._url = url
         self._concurrency = concurrency
 
-    def send(self, bodies: Sequence[str], *, time_left: Callable[[], float] = forever) -> dict[int, str]:
+    def send(self, bodies: Sequence[str], *, deadline: Deadline = NEVER) -> dict[int, str]:
         """Send messages, ASCII only, each of at most `MAX_MESSAGE_BYTES`; ten a request.
 
         Args:
             bodies: The messages.
-            time_left: Seconds until the caller must have answered; nothing is sent once it is zero.
+            deadline: When the caller must have answered; nothing is sent after it.
 
         Returns:
             The positions of those that were not sent, with the error's code. Nothing is raised.
         """
-        send = partial(self._send, bodies, time_left)
+        send = partial(self._send, bodies, deadline)
         failures: dict[int, str] = {}
         for failed in run_all(send, list(_chunks(bodies)), concurrency=self._concurrency):
             failures |= failed
         return failures
 
-    def _send(self, bodies: Sequence[str], time_left: Callable[[], float], chunk: list[int]) -> dict[int, str]:
-        if time_left() <= 0:
+    def _send(self, bodies: Sequence[str], deadline: Deadline, chunk: list[int]) -> dict[int, str]:
+        if deadline.expired:
             return dict.fromkeys(chunk, "OutOfTime")
         entries = [{"Id": str(position), "MessageBody": bodies[position]} for position in chunk]
         try:

@@ -31,9 +31,14 @@ def run_all(function: Callable[[Job], Answer], jobs: Sequence[Job], *, concurren
     return [future.result() for future in futures]
 
 
+def chunks(elements: Sequence[Job], size: int) -> list[Sequence[Job]]:
+    """Cut a sequence into parts of at most `size` elements."""
+    return [elements[start : start + size] for start in range(0, len(elements), size)]
+
+
 @cache
 def _pool(concurrency: int) -> "ThreadPoolExecutor":
-    """Give a pool that is kept: to start its threads anew for each batch costs more than their requests."""
+    """Return a pool that is kept: starting its threads for each batch costs more than the requests."""
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 # not at a cold start
 
     return ThreadPoolExecutor(concurrency, thread_name_prefix="request")

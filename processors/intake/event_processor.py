@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from processors.aws.item_store import forever
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.message_queue import MessageQueue
 from processors.intake.masking import mask_id
 from processors.intake.messages import Message
 from processors.intake.rejections import rejection
 from processors.intake.vocabulary import Vocabulary
+from processors.register.searches import Delivery
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
 from processors.session_table import CHILD_OF_ANOTHER, SessionTable
@@ -88,23 +89,23 @@ class EventProcessor:
     max_event_age: timedelta = timedelta(days=15)
     clock: Callable[[], datetime] = utc_now
 
-    def process(self, messages: Sequence[Message], *, time_left: Callable[[], float] = forever) -> BatchResult:
+    def process(self, messages: Sequence[Message], *, deadline: Deadline = NEVER) -> BatchResult:
         """Bring every message to its outcome. One bad message changes nothing for the others.
 
         Args:
             messages: In any order, with repetitions.
-            time_left: Seconds until the caller must have answered; what is not begun by then is a retry.
+            deadline: When the caller must have answered; what is not begun by then is a retry.
         """
         result = BatchResult()
         while (start := len(result.outcomes)) < len(messages):
-            if time_left() <= 0:
+            if deadline.expired:
                 unprocessed = len(messages) - start
                 logger.warning("deadline reached", extra={"unprocessed": unprocessed})
                 result.outcomes.extend([Outcome.RETRY] * unprocessed)
                 result.counts[Outcome.RETRY] += unprocessed
                 break
             parts = self._read_slice(messages, start)
-            self._process(parts, result, time_left)
+            self._process(parts, result, deadline)
             result.outcomes.extend(_outcomes(parts))
         return result
 
@@ -119,11 +120,11 @@ class EventProcessor:
                 break
         return parts
 
-    def _process(self, parts: Sequence[_Part], result: BatchResult, time_left: Callable[[], float]) -> None:
+    def _process(self, parts: Sequence[_Part], result: BatchResult, deadline: Deadline) -> None:
         self._judge(parts)
-        self._apply(parts, result, time_left)
+        self._apply(parts, result, deadline)
         _hold_back(parts)
-        self._set_aside([part for part in parts if part.outcome is Outcome.REJECTED], time_left)
+        self._set_aside([part for part in parts if part.outcome is Outcome.REJECTED], deadline)
         for part in parts:
             result.counts[_outcome_of(part)] += 1
             if isinstance(part.event, IgnoredEvent) and part.event.provider:
@@ -141,10 +142,15 @@ class EventProcessor:
                 case LoginEvent() as login if login.occurred_at < oldest:
                     part.refuse(login, _TOO_OLD.format(seconds=int(self.max_event_age.total_seconds())))
 
-    def _apply(self, parts: Sequence[_Part], result: BatchResult, time_left: Callable[[], float]) -> None:
+    def _apply(self, parts: Sequence[_Part], result: BatchResult, deadline: Deadline) -> None:
         """Apply the events; those that the register rejects get their reason."""
         pending = list(_pending(parts))
-        outcomes = self.sessions.apply([event for _, event in pending], time_left=time_left)
+        deliveries = {part.position: Delivery(part.message.receive_count) for part, _ in pending}
+        outcomes = self.sessions.apply(
+            [event for _, event in pending],
+            deadline=deadline,
+            deliveries=[deliveries[part.position] for part, _ in pending],
+        )
         for (part, event), outcome in zip(pending, outcomes, strict=True):
             part.outcome = outcome
             if outcome is Outcome.REJECTED:
@@ -152,7 +158,7 @@ class EventProcessor:
             elif outcome is Outcome.APPLIED and isinstance(event, LoginEvent) and self.lifetimes.clips(event):
                 result.counts["expiry_clipped"] = result.counts.get("expiry_clipped", 0) + 1
 
-    def _set_aside(self, parts: Sequence[_Part], time_left: Callable[[], float]) -> None:
+    def _set_aside(self, parts: Sequence[_Part], deadline: Deadline) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""
         refused = [(part, part.refusal) for part in parts if part.refusal is not None]
         if not refused:
@@ -168,7 +174,7 @@ class EventProcessor:
             )
             for part, refusal in refused
         ]
-        failures = self.rejected.send(bodies, time_left=time_left)
+        failures = self.rejected.send(bodies, deadline=deadline)
         for index, (part, refusal) in enumerate(refused):
             event_id = refusal.error.event_id
             facts = {

@@ -8,11 +8,12 @@ as if it were a top-level session's. There, too, whichever of the two items was 
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import ReadError
-from processors.aws.item_store import chunks, forever
+from processors.aws.parallel import chunks
 from processors.policies.commands import Command, logout_by_tombstone, logout_with_parent
 from processors.register.reader import RegisterReader
 from schemas.items import CLOSING, Session, with_parent
@@ -44,15 +45,13 @@ class Step:
     failed: set[str] = field(default_factory=set)
 
 
-def cascade(
-    records: Sequence[StreamRecord], register: RegisterReader, *, time_left: Callable[[], float] = forever
-) -> Iterator[Step]:
+def cascade(records: Sequence[StreamRecord], register: RegisterReader, *, deadline: Deadline = NEVER) -> Iterator[Step]:
     """Find the sessions that end because of what a batch's records show, step by step.
 
     Args:
         records: A batch of the stream.
         register: Read, strongly consistent but for the search of a child by its own id.
-        time_left: Seconds until the caller must have answered; nothing is read once it is zero.
+        deadline: When the caller must have answered; nothing is read after it.
 
     Yields:
         The commands of a step. A record fails where a read failed, which is logged, or there was no time for it. The
@@ -63,10 +62,10 @@ def cascade(
     # of several images of one session the last counts: ends only move to the earliest
     ended = {image.key: (number, image) for number, image in images.items() if _is_ended_parent(image)}
     if children:
-        yield _upwards(children, register) if time_left() > 0 else Step(failed=set(children))
+        yield _upwards(children, register) if not deadline.expired else Step(failed=set(children))
     for part in chunks(list(ended.values()), PARENTS_A_STEP):
-        if time_left() > 0:
-            yield from _downwards(dict(part), register, time_left)
+        if not deadline.expired:
+            yield from _downwards(dict(part), register, deadline)
         else:
             yield Step(failed={number for number, _ in part})
 
@@ -114,7 +113,7 @@ def logouts_of_child(
     return [body for body in bodies if body is not None]
 
 
-def _downwards(parents: Parents, register: RegisterReader, time_left: Callable[[], float]) -> Iterator[Step]:
+def _downwards(parents: Parents, register: RegisterReader, deadline: Deadline) -> Iterator[Step]:
     """Read the children of ended sessions, and the children that tombstones without a login may belong to."""
     tombstones = {number: parent for number, parent in parents.items() if not parent.has_login}
     try:
@@ -133,17 +132,15 @@ def _downwards(parents: Parents, register: RegisterReader, time_left: Callable[[
     yield step
     for number, parent in parents.items():
         if families.get(parent.session_id, []) is None:
-            yield from _page_family(number, parent, register, time_left)
+            yield from _page_family(number, parent, register, deadline)
 
 
-def _page_family(
-    number: str, parent: Session, register: RegisterReader, time_left: Callable[[], float]
-) -> Iterator[Step]:
+def _page_family(number: str, parent: Session, register: RegisterReader, deadline: Deadline) -> Iterator[Step]:
     """Read a large family page by page; those that have ended meanwhile are passed over."""
     try:
         for children in register.page_children(parent.session_id):
             yield Step(_logouts_of_family(number, parent, children, register))
-            if time_left() <= 0:
+            if deadline.expired:
                 yield Step(failed={number})
                 return
     except ReadError as error:

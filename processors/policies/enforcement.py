@@ -1,12 +1,10 @@
 """The logouts that the merged states of a batch's customers call for."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from processors.aws.errors import error_code
-from processors.aws.item_store import forever
+from processors.aws.deadline import NEVER, Deadline
+from processors.aws.errors import ReadError, error_code
 from processors.policies.commands import Command, logout_of_revoked, logouts_for_ending
 from processors.policies.ending import revoked_at
 from processors.projections.facts import CustomerFacts
@@ -31,7 +29,7 @@ def end_sessions_beyond_capacity(
     merged: Mapping[str, Merged],
     sessions: SessionTable,
     *,
-    time_left: Callable[[], float] = forever,
+    deadline: Deadline = NEVER,
 ) -> tuple[list[Command], set[str]]:
     """Return the logouts of revoked sessions that a projection does not keep, found by paging the index.
 
@@ -42,7 +40,7 @@ def end_sessions_beyond_capacity(
         The commands, and the sequence numbers of records to deliver again because a read failed, which is logged, or
         there was no time for all of it.
     """
-    reserve = time_left() / 2
+    reserve = deadline.left() / 2
     commands: list[Command] = []
     failed: set[str] = set()
     for customer_id, result in merged.items():
@@ -51,7 +49,7 @@ def end_sessions_beyond_capacity(
             continue
         try:
             for session in sessions.page_sessions(customer_id):
-                if time_left() <= 0 or time_left() < reserve:
+                if deadline.expired or deadline.left() < reserve:
                     failed.update(customer.sequence_numbers)
                     break
                 moment = session.started_at and revoked_at(
@@ -59,7 +57,7 @@ def end_sessions_beyond_capacity(
                 )
                 if moment is not None and session.session_id not in result.ending:
                     commands.append(Command(customer.sequence_numbers[0], logout_of_revoked(session, moment)))
-        except (ClientError, BotoCoreError, MalformedItemError) as error:
+        except (ReadError, MalformedItemError) as error:
             logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
             failed.update(customer.sequence_numbers)
     return commands, failed

@@ -1,11 +1,11 @@
 """Take a batch of stream records into the projections, and send the logouts that follow from it."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from processors.aws.deadline import NEVER, Deadline
 from processors.aws.failed_batches import FailedBatches
-from processors.aws.item_store import forever
 from processors.aws.message_queue import MessageQueue
 from processors.policies.cascade import cascade
 from processors.policies.commands import Command
@@ -45,7 +45,7 @@ class Projector:
         sessions: The sessions table.
         commands: Where logouts are sent.
         failed_batches: Where a record that nobody here can read is set aside; None: it fails.
-        time_left: Seconds until the caller must have answered; nothing is begun once it is zero.
+        deadline: When the caller must have answered; nothing is begun after it.
     """
 
     def __init__(
@@ -55,13 +55,13 @@ class Projector:
         commands: MessageQueue,
         *,
         failed_batches: FailedBatches | None = None,
-        time_left: Callable[[], float] = forever,
+        deadline: Deadline = NEVER,
     ) -> None:
         self._projections = projections
         self._sessions = sessions
         self._commands = commands
         self._failed_batches = failed_batches
-        self._time_left = time_left
+        self._deadline = deadline
 
     def project(self, raw_records: Sequence[object]) -> Projected:
         """Merge a batch into the projections of its customers, and send the logouts that it calls for.
@@ -70,15 +70,15 @@ class Projector:
         fails its record. So a crash in between loses nothing.
         """
         records, facts, unreadable = _read_all(raw_records)
-        merged = self._projections.apply(facts, time_left=self._time_left)
+        merged = self._projections.apply(facts, deadline=self._deadline)
         failed = {number for name in facts.keys() - merged.keys() for number in facts[name].sequence_numbers}
         unreadable |= {number for result in merged.values() for number in result.unreadable}
         commands = end_marked_sessions(facts, merged)
-        beyond, unpaged = end_sessions_beyond_capacity(facts, merged, self._sessions, time_left=self._time_left)
+        beyond, unpaged = end_sessions_beyond_capacity(facts, merged, self._sessions, deadline=self._deadline)
         commands += beyond
         failed |= unpaged | self._send(commands)
         sent = len(commands)
-        for step in cascade(records, self._sessions.reader, time_left=self._time_left):
+        for step in cascade(records, self._sessions.reader, deadline=self._deadline):
             failed |= step.failed | self._send(step.commands)
             sent += len(step.commands)
         failed |= self._set_aside(raw_records, unreadable)
@@ -87,7 +87,7 @@ class Projector:
 
     def _send(self, commands: Sequence[Command]) -> set[str]:
         """Send logouts; one that cannot be sent fails its record."""
-        failures = self._commands.send([command.body for command in commands], time_left=self._time_left)
+        failures = self._commands.send([command.body for command in commands], deadline=self._deadline)
         for code in set(failures.values()):
             logger.warning("logout commands could not be sent", extra={"error_code": code})
         return {commands[position].sequence_number for position in failures}

@@ -1,4 +1,4 @@
-"""Batch reads of the sessions table for the projector: many keys, customers or parents a request."""
+"""Batch reads of the sessions table: many keys, customers, families or children a request."""
 
 import logging
 from collections import defaultdict
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from processors.aws.conditional_writes import Item
 from processors.aws.errors import raising_read_errors
-from processors.aws.item_store import ItemStore, chunks
-from processors.aws.parallel import run_all
+from processors.aws.item_store import ItemStore
+from processors.aws.parallel import chunks, run_all
 from schemas.errors import MalformedItemError
 from schemas.items import Revocation, Session, key_of, read_item
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, SESSION_PREFIX, Key, child_sort_key, customer_partition
@@ -42,6 +42,7 @@ class _Access(NamedTuple):
         return INVERTED_INDEX if self.hash_name == "SK" else None
 
 
+_FAMILIES = _Access("PK", "SK", None, ())
 _CHILDREN = _Access("PK", "SK", CHILD_PREFIX, ())
 _PARENTS = _Access("PK", "SK", CUSTOMER_PREFIX, ())
 # keys only: the items are read from the table, whatever the index holds
@@ -93,8 +94,16 @@ class RegisterReader:
         self._read_partitions = self._select_partitions if batch_statements else self._query_partitions
         self._concurrency = concurrency
 
-    def read_items(self, keys: Collection[Key]) -> Items:
-        """Read items by key, strongly consistent, 100 a request; keys without item are left out."""
+    def read_items(self, keys: Collection[Key], *, strict: bool = False) -> Items:
+        """Read items by key, strongly consistent, 100 a request; keys without item are left out.
+
+        Args:
+            keys: The keys.
+            strict: Raise for an item that cannot be read.
+
+        Raises:
+            MalformedItemError: With `strict`: an item breaks the schema, or is of a later release.
+        """
         items = Items()
         with raising_read_errors():
             stored = self._store.read(keys)
@@ -102,6 +111,8 @@ class RegisterReader:
             try:
                 item = read_item(attributes)
             except MalformedItemError as error:
+                if strict:
+                    raise
                 _log_unreadable(error)
                 items.unreadable.add(key)
             else:
@@ -135,6 +146,28 @@ class RegisterReader:
             partitions[partition]: None if items is None else list(_children_in(items))
             for partition, items in found.items()
         }
+
+    def find_families(self, session_ids: Collection[str], *, most: int = 200) -> dict[str, list[Session]]:
+        """Read everything under many session ids; strongly consistent.
+
+        Args:
+            session_ids: Ids of top-level sessions.
+            most: Items of one family that are read together with other families; a larger one is read page by page.
+
+        Returns:
+            By id: the top-level sessions, one per customer, and their children; ids without items are left out.
+        """
+        partitions = {partition_of(session_id): session_id for session_id in session_ids}
+        families: dict[str, list[Session]] = {}
+        for partition, items in self._read_all(_FAMILIES, partitions, most=most).items():
+            with raising_read_errors():
+                every = (
+                    items
+                    if items is not None
+                    else [i for page in self._query_pages(_FAMILIES, partition) for i in page]
+                )
+            families[partitions[partition]] = list(_sessions_in(every))
+        return families
 
     def page_children(self, session_id: str) -> Iterator[list[Session]]:
         """Read the child sessions of one session page by page, as they are asked for; strongly consistent."""

@@ -1,6 +1,6 @@
-"""What an event makes of a stored session: pure, order-free, idempotent.
+"""Pure fold of events into a session: commutative, associative, idempotent.
 
-Every fold takes what is stored and one fact and gives what should be stored; where nothing changes it gives back the
+Every fold takes what is stored and one fact and returns what should be stored; where nothing changes it returns the
 very object it was given. Any order and any repetition of the same facts ends in the same value, so a redelivery, a
 replay or a race needs no rule of its own.
 """
@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
-from schemas.items import CLOSING, Revocation, Session
+from schemas.items import ACTIVE, CLOSING, Revocation, Session
 from schemas.outcomes import Outcome
 from schemas.times import to_epoch_seconds
 
@@ -20,8 +20,26 @@ if TYPE_CHECKING:
 
     SessionFact: TypeAlias = LoginEvent | LogoutEvent
 
-_GRACE = timedelta(minutes=10)
+Item = TypeVar("Item", Session, Revocation)
+
+RETENTION = timedelta(seconds=1_296_000)
+"""How long a copy of an event may still arrive: the 14 days of a dead-letter queue, and one."""
+
+GRACE = timedelta(minutes=10)
 """Above the clock skew events are accepted with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folded(Generic[Item]):
+    """Result of folding facts into an item.
+
+    Args:
+        item: What to store; None where nothing changes.
+        outcomes: One per fact, in order.
+    """
+
+    item: Item | None
+    outcomes: list[Outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,36 +63,39 @@ class Lifetimes:
         """Whether the login asks for more than the maximum."""
         return login.expires_at is not None and login.expires_at > login.occurred_at + self.maximum
 
-    def keep_until(self, occurred_at: datetime, now: datetime) -> int:
-        """When the item may go, in epoch seconds: no late copy of any login it holds can be live by then.
 
-        Counted from the write as well as from the fact: a TTL counted from the login alone revives sessions.
-        """
-        return to_epoch_seconds(max(occurred_at, now) + self.maximum + _GRACE)
+def keep_until(occurred_at: datetime, now: datetime, expires_at: datetime | None = None) -> int:
+    """Return when an item may go, in epoch seconds: no late copy of a fact in it can arrive after that.
+
+    Counted from the write as well as from the fact, and never from a setting: a TTL counted from the login alone, or
+    from a lifetime that is raised later, revives sessions.
+    """
+    gone_at = max(occurred_at, now) + RETENTION + GRACE
+    return to_epoch_seconds(gone_at if expires_at is None else max(gone_at, expires_at))
 
 
 def fold_facts(
     stored: Session | None,
     facts: Sequence["SessionFact"],
     *,
-    blank: Session,
+    identity: Session,
     lifetimes: Lifetimes,
     now: datetime,
-) -> tuple[Session | None, list[Outcome]]:
+) -> Folded[Session]:
     """Decide what a batch's facts of one session change.
 
     Args:
         stored: The item as last read, or None where there is none.
         facts: Logins and logouts of this session, in order of arrival.
-        blank: The session's identity with nothing known of it: what to start from where nothing is stored.
+        identity: The session with nothing known of it but its ids: what to start from where nothing is stored.
         lifetimes: How long sessions may live.
         now: Time of the write, aware UTC; it only moves `ttl`.
 
     Returns:
-        The session to write, or None where nothing changes, and one outcome per fact. `REJECTED` is a login of a child
-        session that belongs to another customer.
+        The session to write, and one outcome per fact. `REJECTED` is a login of a child session that belongs to another
+        customer.
     """
-    before = session = blank if stored is None else stored
+    before = session = identity if stored is None else stored
     outcomes = []
     for fact in facts:
         if fact.event_type == "logout":
@@ -85,20 +106,20 @@ def fold_facts(
             after, unchanged = fold_login(session, fact, lifetimes), _repeated(session, fact)
         outcomes.append(unchanged if after is session else Outcome.APPLIED)
         session = after
-    if session is before and not _must_stay_longer(before, facts, lifetimes):
-        return None, outcomes
-    keep_until = lifetimes.keep_until(max(fact.occurred_at for fact in facts), now)
-    return replace(session, ttl=max(keep_until, before.ttl or 0)), outcomes
+    if session is before and not _needs_longer_ttl(before, facts):
+        return Folded(None, outcomes)
+    ttl = keep_until(max(fact.occurred_at for fact in facts), now, session.expires_at)
+    return Folded(replace(session, ttl=max(ttl, before.ttl or 0)), outcomes)
 
 
-def _must_stay_longer(stored: Session, facts: Sequence["SessionFact"], lifetimes: Lifetimes) -> bool:
+def _needs_longer_ttl(stored: Session, facts: Sequence["SessionFact"]) -> bool:
     """Whether logouts that came after the session's end have to outlast their logins, though they move no end.
 
     A policy may have ended it long before its publisher did: logins between the two may still be on their way. An
     item of the original schema without `ttl` gets one: a login would give it one later that forgets these logouts.
     """
     logouts = [fact.occurred_at for fact in facts if fact.event_type == "logout"]
-    return any(stored.ttl is None or lifetimes.keep_until(at, at) > stored.ttl for at in logouts)
+    return any(stored.ttl is None or keep_until(at, at) > stored.ttl for at in logouts)
 
 
 def fold_login(stored: Session, login: "LoginEvent", lifetimes: Lifetimes) -> Session:
@@ -145,31 +166,44 @@ def fold_login(stored: Session, login: "LoginEvent", lifetimes: Lifetimes) -> Se
 def fold_logout(stored: Session, logout: "LogoutEvent") -> Session:
     """Fold a logout into a session: over, whatever the clocks say, and over for good.
 
-    The logout with the smallest (`occurred_at`, `event_id`) gives `ended_at`, `ended_event_id` and `end_reason`.
+    The logout with the smallest (`occurred_at`, `event_id`) gives `ended_at`, `ended_event_id` and `end_reason`. A
+    state that is not known here means over, and is kept.
     """
     if not stored.ends_after(logout.occurred_at, logout.event_id):
         return stored
     return replace(
         stored,
-        session_state=CLOSING,
+        session_state=CLOSING if stored.session_state == ACTIVE else stored.session_state,
         ended_at=logout.occurred_at,
         ended_event_id=logout.event_id,
         end_reason=logout.reason,
     )
 
 
-def fold_logout_all(
-    stored: Revocation | None, event: "LogoutAllEvent", *, lifetimes: Lifetimes, now: datetime
-) -> Revocation | None:
-    """Decide what a `logout_all` changes in the customer's revocation item; None where nothing."""
-    revocation = Revocation(
+def fold_logouts_all(
+    stored: Revocation | None, events: Sequence["LogoutAllEvent"], *, now: datetime
+) -> Folded[Revocation]:
+    """Decide what a batch's `logout_all` events of one customer change in the revocation item.
+
+    Args:
+        stored: The item as last read, or None where there is none.
+        events: The customer's events, in order of arrival.
+        now: Time of the write, aware UTC; it only moves `ttl`.
+    """
+    merged, outcomes = stored, []
+    for event in events:
+        before, merged = merged, merge_revocations(merged, _revocation_of(event))
+        outcomes.append(Outcome.DUPLICATE if merged == before else Outcome.APPLIED)
+    if merged is None or merged == stored:
+        return Folded(None, outcomes)
+    ttl = keep_until(max(event.occurred_at for event in events), now)
+    return Folded(replace(merged, ttl=max(ttl, (stored and stored.ttl) or 0)), outcomes)
+
+
+def _revocation_of(event: "LogoutAllEvent") -> Revocation:
+    return Revocation(
         customer_id=event.customer_id, revoked_at=event.occurred_at, except_session_id=event.except_session_id
     )
-    merged = merge_revocations(stored, revocation)
-    if merged == stored:
-        return None
-    keep_until = lifetimes.keep_until(event.occurred_at, now)
-    return replace(merged, ttl=max(keep_until, (stored and stored.ttl) or 0))
 
 
 def merge_revocations(one: Revocation | None, other: Revocation) -> Revocation:

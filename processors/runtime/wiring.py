@@ -2,8 +2,6 @@
 
 import os
 import threading
-import time
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +9,8 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
+from processors.aws.deadline import Deadline
 from processors.aws.failed_batches import FailedBatches
-from processors.aws.item_store import forever
 from processors.aws.message_queue import MessageQueue
 from processors.projection_table import ProjectionTable
 from processors.runtime import clock
@@ -80,6 +78,7 @@ def session_table(settings: Settings) -> SessionTable:
         client("dynamodb"),
         settings.sessions_table,
         lifetimes=settings.lifetimes,
+        max_event_age=settings.max_event_age,
         batch_statements=settings.batch_statements,
         clock=clock.utc_now,
         concurrency=concurrency(settings),
@@ -116,10 +115,6 @@ def concurrency(settings: Settings) -> int:
     return CONCURRENCY if settings.batch_statements else 1
 
 
-def time_left(context: object) -> Callable[[], float]:
-    """Seconds until the handler must have answered, less a reserve; without a Lambda context there is no deadline."""
-    remaining = getattr(context, "get_remaining_time_in_millis", None)
-    if remaining is None:
-        return forever
-    deadline = time.monotonic() + remaining() / 1000 - _RESERVE_SECONDS
-    return lambda: min(deadline - time.monotonic(), remaining() / 1000 - _RESERVE_SECONDS)
+def deadline(context: object) -> Deadline:
+    """Return when the handler must have answered, less a reserve; without a Lambda context it never comes."""
+    return Deadline.of_context(context, reserve=_RESERVE_SECONDS)

@@ -15,11 +15,12 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from processors import sqs_consumer, stream_projector
 from processors.runtime import wiring
 from schemas.outcomes import Outcome
-from tests.conftest import Backend, login, logout, sqs_record
+from schemas.times import to_epoch_milliseconds
+from tests.conftest import NOW, Backend, login, logout, sqs_record
 
 pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
 
-WRITES = ("BatchExecuteStatement", "PutItem")
+WRITES = ("BatchExecuteStatement", "PutItem", "UpdateItem")
 
 
 def consume(*events: Any) -> list[str]:
@@ -126,7 +127,7 @@ def test_a_request_that_times_out_after_it_was_applied_ends_in_the_same_items(ba
 
     assert len(lost) == 1
     assert failures == []
-    assert [item["version"]["N"] for item in backend.items()] == ["1"] * 60
+    assert [item["version"]["N"] for item in backend.items()] == [str(to_epoch_milliseconds(NOW))] * 60
 
 
 @pytest.mark.usefixtures("without_waiting")

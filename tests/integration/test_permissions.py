@@ -43,11 +43,9 @@ OF_LAMBDA_ITSELF = {
 
 # IAM knows no action of these names. Source: DynamoDB Developer Guide, "IAM security policies with PartiQL for
 # DynamoDB"; SQS Developer Guide, "Amazon SQS API permissions".
-_STATEMENT = re.compile(
-    r'(?P<verb>INSERT INTO|UPDATE|SELECT) (?:[^\[]*?FROM )?"(?P<table>[^"]+)"(?:\."(?P<index>[^"]+)")?'
-)
+_STATEMENT = re.compile(r'(?P<verb>INSERT INTO|UPDATE|SELECT .+ FROM) "(?P<table>[^"]+)"(?:\."(?P<index>[^"]+)")?')
 _ACTION_OF_VERB = {
-    "INSERT INTO": "dynamodb:PartiQLInsert",
+    "INSERT": "dynamodb:PartiQLInsert",
     "UPDATE": "dynamodb:PartiQLUpdate",
     "SELECT": "dynamodb:PartiQLSelect",
 }
@@ -70,7 +68,8 @@ class Calls:
                 found = _STATEMENT.match(statement["Statement"])
                 assert found, statement["Statement"]
                 index = f"/index/{found['index']}" if found["index"] else ""
-                self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]] + index))
+                verb = found["verb"].split()[0]
+                self.grants.add((_ACTION_OF_VERB[verb], self.logical_ids[found["table"]] + index))
             return
         action = _ACTION_OF_BATCH.get(operation, f"{service}:{operation}")
         for name in params.get("RequestItems") or [params.get("TableName") or params.get("QueueUrl")]:
@@ -140,18 +139,25 @@ EVENTS: list[Any] = [
     login("child", parent_session_id="s1"),
     logout("child"),  # names no parent: found through the index
     logout("s1", None, minute=40),  # names no customer: found in its partition
+    logout("large", None, minute=40),  # the family is larger than what one request reads of many
     logout_all("customer-2"),
     {"event_type": "login"},  # rejected
 ]
 """Between them they take the consumers through every call they have."""
 
 
-def consume_queue() -> None:
+def put_large_family(backend: Backend) -> None:
+    backend.sessions.apply([login("large"), *(login(f"k{n}", parent_session_id="large") for n in range(201))])
+
+
+def consume_queue(backend: Backend) -> None:
+    put_large_family(backend)
     for event in EVENTS:
         assert sqs_consumer.lambda_handler({"Records": [sqs_record(event)]}, None) == {"batchItemFailures": []}
 
 
-def consume_bus(monkeypatch: pytest.MonkeyPatch) -> None:
+def consume_bus(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_large_family(backend)
     monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: at(60))
     for event in EVENTS:
         detail = event if isinstance(event, dict) else event.model_dump(mode="json", exclude_none=True)
@@ -179,8 +185,8 @@ def project(backend: Backend) -> None:
 @pytest.mark.parametrize(
     ("role", "scenario"),
     [
-        ("SqsConsumerRole", lambda _backend, _patch: consume_queue()),
-        ("EventBridgeConsumerRole", lambda _backend, patch: consume_bus(patch)),
+        ("SqsConsumerRole", lambda backend, _patch: consume_queue(backend)),
+        ("EventBridgeConsumerRole", consume_bus),
         ("StreamProjectorRole", lambda backend, _patch: project(backend)),
     ],
     ids=["sqs-consumer", "eventbridge-consumer", "stream-projector"],

@@ -23,7 +23,7 @@ from processors.projections import projector
 from processors.projections.activity import CustomerActivity
 from processors.projections.facts import CustomerFacts, add_record
 from processors.projections.merge import Merged
-from processors.register import batches, sessions
+from processors.register import batches, session_writes, sessions
 from schemas.items import ACTIVE, Session, read_item
 from schemas.keys import session_key
 from schemas.projection_items import NEVER, Entry, Projection
@@ -128,14 +128,16 @@ def _add_once(projection: Projection | None, facts: CustomerFacts, **arguments: 
 # --- Delete on logout: the item goes, and with it the memory that it ever was
 
 
-def _settle_and_delete(settle: Callable[..., None]) -> Callable[..., None]:
-    def settle_then_delete(self: Any, batch: batches.Batch, *arguments: Any) -> None:
-        settle(self, batch, *arguments)
-        for key, item in self._store.read(list(batch.items)).items():
+def _write_and_delete(write: Callable[..., Any]) -> Callable[..., Any]:
+    def write_then_delete(self: Any, batch: batches.Batch, *arguments: Any, **more: Any) -> Any:
+        waiting = write(self, batch, *arguments, **more)
+        store = self._store
+        for key, item in store.read(list(batch.items)).items():
             if item.get("session_state", {}).get("S") == "closing":
-                self._client.delete_item(TableName=self._table_name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}})
+                store.client.delete_item(TableName=store.table_name, Key={"PK": {"S": key.pk}, "SK": {"S": key.sk}})
+        return waiting
 
-    return settle_then_delete
+    return write_then_delete
 
 
 # --- Unconditional put on login
@@ -145,10 +147,11 @@ def _put_logins(converge: Callable[..., Any]) -> Callable[..., Any]:
     def put_then_converge(self: Any, keys: Any, decide: Any, **arguments: Any) -> Any:
         settled = {}
         for key in sorted(keys):
-            item, result = decide({key: None}).get(key, (None, None))
+            decision = decide({key: None}).get(key)
+            item = decision and decision.item
             if item is not None and "SK" in item and "last_login_time" in item:
                 self.client.put_item(TableName=self.table_name, Item={**item, "version": {"N": "1"}})
-                settled[key] = result
+                settled[key] = decision.result
         left = [key for key in keys if key not in settled]
         return settled | (converge(self, left, decide, **arguments) if left else {})
 
@@ -167,11 +170,12 @@ def _newest_delivery(before: Projection, logins: list[tuple[datetime, str]]) -> 
 
 def _fold_with_ttl_from_login(fold: Callable[..., Any]) -> Callable[..., Any]:
     def fold_facts(*arguments: Any, lifetimes: sessions.Lifetimes, **more: Any) -> Any:
-        session, outcomes = fold(*arguments, lifetimes=lifetimes, **more)
-        begins = session and (session.started_at or session.ended_at)
-        if begins is not None:
-            session = replace(session, ttl=int((begins + lifetimes.maximum + timedelta(minutes=10)).timestamp()))
-        return session, outcomes
+        folded = fold(*arguments, lifetimes=lifetimes, **more)
+        begins = folded.item and (folded.item.started_at or folded.item.ended_at)
+        if begins is None:
+            return folded
+        ttl = int((begins + lifetimes.maximum + timedelta(minutes=10)).timestamp())
+        return replace(folded, item=replace(folded.item, ttl=ttl))
 
     return fold_facts
 
@@ -264,13 +268,17 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     "add-counters": lambda: _counters(_add),
     "batch-marker": lambda: _counters(_add_once),
     "delete-on-logout": lambda: [
-        mock.patch.object(session_table.SessionTable, "_settle", _settle_and_delete(session_table.SessionTable._settle))
+        mock.patch.object(
+            session_writes.SessionWrites, "_write", _write_and_delete(session_writes.SessionWrites._write)
+        )
     ],
     "unconditional-put": lambda: [
         mock.patch.object(item_store.ItemStore, "converge", _put_logins(item_store.ItemStore.converge))
     ],
     "last-write-wins": lambda: [mock.patch.object(projection_merge, "latest_login", _newest_delivery)],
-    "ttl-from-login": lambda: [mock.patch.object(batches, "fold_facts", _fold_with_ttl_from_login(batches.fold_facts))],
+    "ttl-from-login": lambda: [
+        mock.patch.object(session_writes, "fold_facts", _fold_with_ttl_from_login(session_writes.fold_facts))
+    ],
     "images-unread": lambda: [mock.patch.object(projection_merge, "_is_suspect", return_value=False)],
     "commands-forgotten": lambda: [
         mock.patch.object(cascade, "logout_by_tombstone", return_value=None),

@@ -36,11 +36,11 @@ def old_item(fact: Fact, is_over: bool) -> Item:
 
 
 def broken_item() -> Item:
-    """Make an item that breaks the schema."""
+    """Make an item that nobody here can read."""
     return {
         "PK": {"S": "suuid#broken"},
         "SK": {"S": "c#A"},
-        "last_login_time": {"N": "7"},
+        "item_format": {"N": "2"},
         "broken": {"BOOL": True},
     }
 

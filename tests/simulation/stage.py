@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from processors.aws import item_store
+from processors.aws import deadline, item_store
 from processors.runtime import clock, telemetry, wiring
 from tests.simulation.faults import Fault
 
@@ -60,7 +60,7 @@ def playing(simulation: "Simulation") -> Iterator[None]:
         for patch in (
             mock.patch.object(wiring, "client", clients.__getitem__),
             mock.patch.object(wiring, "CONCURRENCY", 1),  # a thread would run beside the scheduler
-            mock.patch.object(wiring, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
+            mock.patch.object(deadline, "time", SimpleNamespace(monotonic=lambda: scheduler.now)),
             mock.patch.object(clock, "utc_now", utc_now),
             mock.patch.object(item_store, "random", simulation.source),
             mock.patch.object(item_store.ItemStore.__init__, "__kwdefaults__", store_defaults),

@@ -14,7 +14,8 @@ from ops.dynamodb_double.client import Client
 from ops.dynamodb_double.service import Service
 from ops.dynamodb_double.stream import Stream
 from ops.dynamodb_double.tables import Table
-from processors.aws.conditional_writes import Write, condition, statement
+from processors.aws.conditional_writes import Write, put_request, statement, update_request
+from schemas.items import OWNED_ATTRIBUTES
 from schemas.keys import Key
 from tests.conftest import create_tables, read_stream
 
@@ -112,7 +113,7 @@ def _write(source: Random, key: tuple[str, str], last_seen: dict[str, Any] | Non
     old = source.choice((None, last_seen, last_seen, _item(source, key)))
     if old is not None and source.random() < 0.3:
         old = {**old, "version": {"N": str(source.randint(1, 3))}}
-    return Write(Key(*key), old, _item(source, key))
+    return Write(Key(*key), old, _item(source, key), {**OWNED_ATTRIBUTES, "sessions": "M"})
 
 
 def _request(source: Random, name: str, last_seen: dict[Any, Any]) -> tuple[str, dict[str, Any]]:
@@ -122,11 +123,12 @@ def _request(source: Random, name: str, last_seen: dict[Any, Any]) -> tuple[str,
     if kind == "statements":
         keys = source.sample(KEYS, source.randint(1, 4))
         writes = [_write(source, key, last_seen.get(key)) for key in keys]
-        return "batch_execute_statement", {"Statements": [statement(name, write) for write in writes]}
+        return "batch_execute_statement", {"Statements": [statement(name, write, at_least=1) for write in writes]}
     key = source.choice(KEYS)
     if kind == "put":
         write = _write(source, key, last_seen.get(key))
-        return "put_item", {"TableName": name, "Item": write.versioned, **condition(write)}
+        operation, make = ("put_item", put_request) if write.old is None else ("update_item", update_request)
+        return operation, {"TableName": name, **make(write, at_least=1)}
     if kind == "get":
         keys = source.sample(KEYS, source.randint(1, len(KEYS)))
         wanted = [{"PK": {"S": pk}, "SK": {"S": sk}} for pk, sk in keys]
@@ -254,8 +256,9 @@ def test_random_requests_get_the_same_answers_and_leave_the_same_stream(both: Bo
 
 
 def test_one_item_twice_refuses_the_whole_request(both: Both) -> None:
-    writes = [statement(both.name, Write(Key(*KEYS[0]), None, _item(Random(seed), KEYS[0]))) for seed in (1, 2)]
+    writes = [Write(Key(*KEYS[0]), None, _item(Random(seed), KEYS[0]), OWNED_ATTRIBUTES) for seed in (1, 2)]
+    statements = [statement(both.name, write, at_least=1) for write in writes]
 
-    simulated, real = both.ask("batch_execute_statement", Statements=writes)
+    simulated, real = both.ask("batch_execute_statement", Statements=statements)
 
     assert simulated == real == "ValidationException"

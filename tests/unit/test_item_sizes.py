@@ -24,7 +24,7 @@ CLIENT = {
 
 def session_of(*facts: Any) -> Session:
     blank = Session(session_id=UUID, customer_id=f"customer-{UUID}")
-    session, _ = fold_facts(None, facts, blank=blank, lifetimes=Lifetimes(), now=NOW)
+    session = fold_facts(None, facts, identity=blank, lifetimes=Lifetimes(), now=NOW).item
     assert session is not None
     return session
 

@@ -1,17 +1,19 @@
 """What the write loop sends: counted and read at the client, against no engine."""
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from processors.aws.item_store import ItemStore
+from processors.aws.deadline import Deadline
+from processors.aws.item_store import Decision, ItemStore
+from processors.aws.transports import TableFormat
 from processors.session_table import SessionTable
 from schemas.keys import Key
 from schemas.outcomes import Outcome
-from tests.conftest import NOW, logout
+from tests.conftest import NOW, login, logout
 
+FORMAT = TableFormat({"goes": "S"}, version_at=lambda _: 1)
 KEYS = [Key(f"suuid#{number:03}", "c#1") for number in range(130)]
 
 
@@ -68,9 +70,9 @@ def item(key: Key, **attributes: str) -> dict[str, Any]:
 
 def test_a_batch_is_read_a_hundred_a_request_and_written_twenty_five_a_request() -> None:
     client: Any = RecordingClient()
-    store = ItemStore(client, "sessions", concurrency=4)
+    store = ItemStore(client, "sessions", FORMAT, concurrency=4)
 
-    settled = store.converge(KEYS, lambda stored: {key: (item(key), "new") for key in stored})
+    settled = store.converge(KEYS, lambda stored: {key: Decision(item(key), "new") for key in stored})
 
     assert set(settled) == set(KEYS)
     assert [name for name, _ in client.requests] == ["BatchGetItem"] * 2 + ["BatchExecuteStatement"] * 6
@@ -79,7 +81,9 @@ def test_a_batch_is_read_a_hundred_a_request_and_written_twenty_five_a_request()
 def test_statements_of_one_shape_are_one_text_and_hold_no_value() -> None:
     client: Any = RecordingClient()
 
-    ItemStore(client, "sessions").converge(KEYS, lambda stored: {key: (item(key, a="secret"), 0) for key in stored})
+    ItemStore(client, "sessions", FORMAT).converge(
+        KEYS, lambda stored: {key: Decision(item(key, a="secret"), 0) for key in stored}
+    )
 
     statements = [s for name, part in client.requests if name == "BatchExecuteStatement" for s in part]
     [text] = {statement["Statement"] for statement in statements}
@@ -92,7 +96,9 @@ def test_an_update_sends_only_what_changed() -> None:
     stored = item(key, stays="x", changes="old", goes="y") | {"version": {"N": "7"}}
     client: Any = RecordingClient({key: stored})
 
-    ItemStore(client, "sessions").converge([key], lambda _: {key: (item(key, stays="x", changes="new"), 0)})
+    ItemStore(client, "sessions", FORMAT).converge(
+        [key], lambda _: {key: Decision(item(key, stays="x", changes="new"), 0)}
+    )
 
     [_, (_, [statement])] = client.requests
     assert statement["Statement"] == (
@@ -105,7 +111,9 @@ def test_an_update_sends_only_what_changed() -> None:
 def test_what_is_known_already_is_not_written() -> None:
     client: Any = RecordingClient()
 
-    settled = ItemStore(client, "sessions").converge(KEYS, lambda stored: dict.fromkeys(stored, (None, "duplicate")))
+    settled = ItemStore(client, "sessions", FORMAT).converge(
+        KEYS, lambda stored: dict.fromkeys(stored, Decision(None, "duplicate"))
+    )
 
     assert set(settled.values()) == {"duplicate"}
     assert {name for name, _ in client.requests} == {"BatchGetItem"}
@@ -127,7 +135,7 @@ def test_children_are_read_fifty_parents_a_request_and_page_by_page() -> None:
 
 
 def new_items(stored: Any) -> Any:
-    return {key: (item(key), "new") for key in stored}
+    return {key: Decision(item(key), "new") for key in stored}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +145,7 @@ def test_a_statement_that_is_throttled_or_lost_its_race_is_decided_and_sent_agai
     client: Any = RecordingClient()
     client.refused = {"suuid#007": [code, code]}
 
-    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+    settled = ItemStore(client, "sessions", FORMAT, sleep=lambda _: None).converge(KEYS[:20], new_items)
 
     assert set(settled) == set(KEYS[:20])
     assert client.written()[1:] == [["suuid#007"], ["suuid#007"]]
@@ -147,7 +155,7 @@ def test_a_statement_refused_for_good_is_not_sent_again_and_harms_no_other() -> 
     client: Any = RecordingClient()
     client.refused = {"suuid#007": ["ValidationError"]}
 
-    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+    settled = ItemStore(client, "sessions", FORMAT, sleep=lambda _: None).converge(KEYS[:20], new_items)
 
     assert set(KEYS[:20]) - set(settled) == {KEYS[7]}
     assert len(client.written()) == 1
@@ -157,7 +165,7 @@ def test_keys_left_unprocessed_are_asked_for_again_and_only_those() -> None:
     client: Any = RecordingClient()
     client.unprocessed = {"suuid#007": 2, "suuid#008": 1}
 
-    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+    settled = ItemStore(client, "sessions", FORMAT, sleep=lambda _: None).converge(KEYS[:20], new_items)
 
     assert set(settled) == set(KEYS[:20])
     reads = [request["RequestItems"]["sessions"]["Keys"] for name, request in client.requests if name == "BatchGetItem"]
@@ -168,7 +176,7 @@ def test_a_key_that_stays_unprocessed_is_missing_and_the_others_of_its_request_a
     client: Any = RecordingClient()
     client.unprocessed = {"suuid#007": 1_000}
 
-    settled = ItemStore(client, "sessions", sleep=lambda _: None).converge(KEYS[:20], new_items)
+    settled = ItemStore(client, "sessions", FORMAT, sleep=lambda _: None).converge(KEYS[:20], new_items)
 
     assert set(KEYS[:20]) - set(settled) == {KEYS[7]}
 
@@ -181,7 +189,7 @@ def test_each_further_round_may_wait_longer_and_after_the_last_the_key_is_missin
     waits: list[float] = []
     monkeypatch.setattr("processors.aws.item_store.random.uniform", lambda low, high: high)
 
-    settled = ItemStore(client, "sessions", rounds=6, sleep=waits.append).converge(KEYS[:2], new_items)
+    settled = ItemStore(client, "sessions", FORMAT, rounds=6, sleep=waits.append).converge(KEYS[:2], new_items)
 
     assert set(settled) == {KEYS[1]}
     assert waits == sorted(waits)
@@ -194,48 +202,59 @@ def test_no_request_is_begun_once_the_time_is_up(looks: int, sent: list[str]) ->
     client: Any = RecordingClient()
     left = iter([1.0] * looks)
 
-    settled = ItemStore(client, "sessions").converge(KEYS[:20], new_items, time_left=lambda: next(left, 0.0))
+    settled = ItemStore(client, "sessions", FORMAT).converge(
+        KEYS[:20], new_items, deadline=Deadline(lambda: next(left, 0.0))
+    )
 
     assert settled == {}
     assert [name for name, _ in client.requests] == sent
 
 
 class SearchingClient(RecordingClient):
-    """Answers every Query with nothing, once as many are under way as are expected to overlap."""
+    """Answers every SELECT with nothing, once as many are under way as are expected to overlap."""
 
     def __init__(self, together: int) -> None:
         super().__init__()
         self._gate = threading.Barrier(together, timeout=10)
 
-    def get_paginator(self, name: str) -> Any:
-        assert name == "query"
-        return self
-
-    def paginate(self, **query: Any) -> Iterator[Any]:
-        self.requests.append(("Query", query))
+    def execute_statement(self, **request: Any) -> Any:
+        self.requests.append(("ExecuteStatement", request))
         self._gate.wait()
-        yield {"Items": []}
+        return {"Items": []}
 
 
-def test_the_searches_for_what_logouts_mean_overlap() -> None:
+@pytest.mark.parametrize("customer_id", ["customer-1", None])
+def test_sessions_that_logouts_may_mean_are_searched_fifty_a_request_and_at_once(customer_id: str | None) -> None:
     client: Any = SearchingClient(together=4)
-    table = SessionTable(client, "sessions", batch_statements=True, clock=lambda: NOW, concurrency=4)
+    table = SessionTable(client, "sessions", clock=lambda: NOW, concurrency=4)
 
-    outcomes = table.apply([logout(f"s{number}") for number in range(8)])
+    outcomes = table.apply([logout(f"s{number}", customer_id) for number in range(200)])
 
-    assert set(outcomes) == {Outcome.APPLIED}
-    assert [name for name, _ in client.requests].count("Query") == 8
+    assert set(outcomes) == {Outcome.APPLIED if customer_id else Outcome.RETRY}
+    selects = [len(request["Parameters"]) for name, request in client.requests if name == "ExecuteStatement"]
+    assert selects == [50] * (4 if customer_id else 8)  # without customer the partitions first, then the index
 
 
-@pytest.mark.parametrize(("customer_id", "of_each"), [("customer-1", 1), (None, 2)])
-def test_no_search_is_begun_once_the_time_is_up(customer_id: str | None, of_each: int) -> None:
+def test_what_needs_no_search_is_written_before_the_first_search() -> None:
     client: Any = SearchingClient(together=1)
-    left = iter([1.0] * 4)
-    table = SessionTable(client, "sessions", batch_statements=True, clock=lambda: NOW)
+    table = SessionTable(client, "sessions", clock=lambda: NOW)
+
+    outcomes = table.apply([logout("unknown"), logout("unknown-too", None), login("s1")])
+
+    assert outcomes == [Outcome.APPLIED, Outcome.RETRY, Outcome.APPLIED]
+    names = [name for name, _ in client.requests]
+    assert names.index("BatchExecuteStatement") < names.index("ExecuteStatement")
+
+
+@pytest.mark.parametrize("customer_id", ["customer-1", None])
+def test_no_search_is_begun_once_the_time_is_up(customer_id: str | None) -> None:
+    client: Any = SearchingClient(together=1)
+    left = iter([1.0] * 2)
+    table = SessionTable(client, "sessions", clock=lambda: NOW)
 
     outcomes = table.apply(
-        [logout(f"s{number}", customer_id) for number in range(8)], time_left=lambda: next(left, 0.0)
+        [logout(f"s{number}", customer_id) for number in range(1_200)], deadline=Deadline(lambda: next(left, 0.0))
     )
 
     assert set(outcomes) == {Outcome.RETRY}
-    assert [name for name, _ in client.requests].count("Query") <= 4 * of_each
+    assert [name for name, _ in client.requests].count("ExecuteStatement") <= 2 * 8  # two steps, of six

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import MalformedItemError
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.items import ACTIVE, CLOSING, Revocation, Session, key_of, read_item, with_parent, write_item
 from schemas.keys import Key, child_session_key, revocation_key, session_key
 from schemas.times import to_milliseconds
@@ -250,19 +250,34 @@ def test_an_item_of_others_is_let_be_whatever_it_holds(pk: str, sk: str) -> None
     ],
     ids=repr,
 )
-def test_a_broken_attribute_is_told_with_the_key_of_the_item(attributes: dict[str, Any]) -> None:
-    item = original("suuid#s", "c#c") | attributes
+def test_an_attribute_of_another_type_or_form_is_read_as_absent(attributes: dict[str, Any]) -> None:
+    item = original("suuid#s", "c#c")
 
-    if attributes == {"session_state": None}:
-        assert isinstance(read_item(item), Session)
+    assert read_item(item | attributes) == read_item(item)
+
+
+def test_a_revocation_without_time_is_nothing_of_ours() -> None:
+    assert read_item(original("c#c", "revoked#c#c", customer_id="c")) is None
+
+
+@pytest.mark.parametrize("key", [("suuid#s", "c#c"), ("suuid#s", "child#suuid#k"), ("c#c", "revoked#c#c")])
+@pytest.mark.parametrize(("item_format", "is_read"), [("0", True), ("1", True), ("2", False)])
+def test_an_item_of_a_later_format_is_not_read(key: tuple[str, str], item_format: str, is_read: bool) -> None:
+    item = original(*key, revoked_at="2026-03-01T12:00:00Z") | {"item_format": {"N": item_format}}
+
+    if is_read:
+        assert read_item(item) is not None
     else:
-        with pytest.raises(MalformedItemError, match="item suuid#s / c#c breaks the schema"):
+        with pytest.raises(NewerFormatError, match="item_format"):
             read_item(item)
 
 
-def test_a_revocation_without_time_is_malformed() -> None:
-    with pytest.raises(MalformedItemError, match="revoked#c#c"):
-        read_item(original("c#c", "revoked#c#c", customer_id="c"))
+def test_a_state_that_is_not_known_here_is_over() -> None:
+    session = read_item(original("suuid#s", "c#c", last_login_time="2026-03-01T11:00:00Z", session_state="suspended"))
+
+    assert isinstance(session, Session)
+    assert session.session_state == "suspended"
+    assert not session.is_live(NOW)
 
 
 @pytest.mark.parametrize(

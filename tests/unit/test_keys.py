@@ -70,7 +70,9 @@ def test_two_pairs_of_session_and_customer_never_share_a_key(session: str, custo
 
 def kind(key: Key) -> tuple[str, str]:
     kinds = [p for p in (SESSION_PREFIX, CUSTOMER_PREFIX, CHILD_PREFIX, REVOKED_PREFIX) if key.pk.startswith(p)]
-    sort_kinds = [p for p in (SESSION_PREFIX, CUSTOMER_PREFIX, CHILD_PREFIX, REVOKED_PREFIX) if key.sk.startswith(p)]
+    sort_kinds = [
+        p for p in (SESSION_PREFIX, CUSTOMER_PREFIX, CHILD_PREFIX, REVOKED_PREFIX) if (key.sk or "").startswith(p)
+    ]
     [partition], [sort] = kinds, sort_kinds
     return partition, sort
 
@@ -100,5 +102,5 @@ def test_no_two_kinds_of_partition_meet_in_table_or_index(one: str, other: str) 
 def test_the_longest_id_fits_a_sort_key(identifier: str) -> None:
     keys = [session_key("s", identifier), child_session_key("s", identifier), revocation_key(identifier)]
 
-    assert max(len(key.sk.encode()) for key in keys) <= 1024
+    assert max(len((key.sk or "").encode()) for key in keys) <= 1024
     assert max(len(key.pk.encode()) for key in keys) <= 2048

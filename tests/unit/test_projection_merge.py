@@ -34,7 +34,7 @@ def images_of(session_id: str, events: list[Any], created: list[float]) -> list[
     images: list[Image] = []
     blank = Session(session_id=session_id, customer_id=CUSTOMER)
     for event, moment in zip(events, created, strict=True):
-        changed, _ = fold_facts(stored, [event], blank=blank, lifetimes=Lifetimes(), now=NOW)
+        changed = fold_facts(stored, [event], identity=blank, lifetimes=Lifetimes(), now=NOW).item
         if changed is not None:
             stored = replace(changed, version=len(images) + 1)
             images.append(Image(stored, moment))

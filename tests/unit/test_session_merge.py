@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.register.sessions import Lifetimes, fold_facts, merge_revocations
+from processors.register.sessions import Folded, Lifetimes, fold_facts, merge_revocations
 from schemas.items import Revocation, Session
 from schemas.outcomes import Outcome
 from tests.conftest import NOW, at, login, logout
 
 LIFETIMES = Lifetimes()
-BLANK = Session(session_id="s1", customer_id="customer-1")
+IDENTITY = Session(session_id="s1", customer_id="customer-1")
 HISTORY = [
     login(minute=0, event_id="a", access_token="first", client={"ip": "192.0.2.1"}),
     login(minute=10, event_id="b", expires_at=at(2000), source="idp"),
@@ -44,7 +44,7 @@ facts = st.lists(
 def fold(events: list[Any], stored: Session | None = None) -> Session | None:
     """Fold one event at a time, as single deliveries at one time would."""
     for event in events:
-        changed, _ = fold_facts(stored, [event], blank=BLANK, lifetimes=LIFETIMES, now=NOW)
+        changed = fold_facts(stored, [event], identity=IDENTITY, lifetimes=LIFETIMES, now=NOW).item
         stored = changed or stored
     return stored
 
@@ -70,7 +70,7 @@ def test_order_and_repetition_do_not_matter(events: list[Any], source: Any) -> N
 
 @given(facts, st.integers(0, 6))
 def test_batches_do_not_matter(events: list[Any], cut: int) -> None:
-    whole, _ = fold_facts(None, events, blank=BLANK, lifetimes=LIFETIMES, now=NOW) if events else (None, [])
+    whole = fold_facts(None, events, identity=IDENTITY, lifetimes=LIFETIMES, now=NOW).item if events else None
 
     assert whole == fold(events[cut:], fold(events[:cut]))
 
@@ -93,22 +93,22 @@ ENDED_ORIGINALLY = Session(session_id="s1", customer_id="customer-1", session_st
 def test_a_second_delivery_changes_nothing(events: list[Any], original: Session | None) -> None:
     stored = fold(events, original)
 
-    changed, outcomes = (
-        fold_facts(stored, events, blank=BLANK, lifetimes=LIFETIMES, now=at(99)) if events else (None, [])
+    again = (
+        fold_facts(stored, events, identity=IDENTITY, lifetimes=LIFETIMES, now=at(99)) if events else Folded(None, [])
     )
 
-    assert changed is None
-    assert set(outcomes) <= {Outcome.DUPLICATE, Outcome.STALE}
+    assert again.item is None
+    assert set(again.outcomes) <= {Outcome.DUPLICATE, Outcome.STALE}
 
 
 def test_ttl_counts_from_the_write_where_that_is_later_and_is_never_shortened() -> None:
     late = at(60 * 24 * 30)
-    first, _ = fold_facts(None, [login()], blank=BLANK, lifetimes=LIFETIMES, now=late)
+    first = fold_facts(None, [login()], identity=IDENTITY, lifetimes=LIFETIMES, now=late).item
     assert first is not None
-    second, _ = fold_facts(first, [logout()], blank=BLANK, lifetimes=LIFETIMES, now=NOW)
+    second = fold_facts(first, [logout()], identity=IDENTITY, lifetimes=LIFETIMES, now=NOW).item
 
     assert second is not None
-    expected = late + LIFETIMES.maximum + timedelta(minutes=10)
+    expected = late + timedelta(days=15, minutes=10)
     assert first.ttl == second.ttl == int(expected.timestamp())
 
 
@@ -117,7 +117,7 @@ def test_an_item_without_ttl_gets_one_that_counts_every_fact(events: list[Any]) 
     stored = fold(events, ENDED_ORIGINALLY)
 
     assert stored is not None
-    assert stored.ttl == int((at(5) + LIFETIMES.maximum + timedelta(minutes=10)).timestamp())
+    assert stored.ttl == int((at(5) + timedelta(days=15, minutes=10)).timestamp())
 
 
 revocations = st.lists(st.tuples(st.integers(0, 5), st.none() | st.sampled_from("abc")), min_size=1, max_size=6).map(
@@ -158,4 +158,4 @@ def test_two_revocations_answer_for_any_number(items: list[Revocation], minute: 
     ],
 )
 def test_one_outcome_per_fact(events: list[Any], outcomes: list[str]) -> None:
-    assert fold_facts(None, events, blank=BLANK, lifetimes=LIFETIMES, now=NOW)[1] == outcomes
+    assert fold_facts(None, events, identity=IDENTITY, lifetimes=LIFETIMES, now=NOW).outcomes == outcomes

@@ -406,11 +406,14 @@ def test_no_permission_is_for_every_action_or_every_resource(role: str) -> None:
     assert ":*" not in granted
 
 
-@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole"])
+@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole", "EventBridgeConsumerRole"])
 def test_writing_in_batches_is_allowed_through_the_transport_in_use_only(role: str) -> None:
     [write] = [statement for statement in statements(role) if statement["Sid"].startswith("Write")]
 
-    with_batches, one_by_one = ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"], ["dynamodb:PutItem"]
+    with_batches, one_by_one = (
+        ["dynamodb:PartiQLInsert", "dynamodb:PartiQLUpdate"],
+        ["dynamodb:PutItem", "dynamodb:UpdateItem"],
+    )
 
     assert write["Action"] == {"Fn::If": ["IsBatchStatements", with_batches, one_by_one]}
 
