@@ -36,11 +36,6 @@ class FunctionLogs:
         self._invocations: Counter[str] = Counter()
 
     @property
-    def running(self) -> int:
-        """How many invocations had begun and not ended when last read, where lines come as they are written."""
-        return self._invocations["START"] - self._invocations["END"]
-
-    @property
     def position(self) -> int:
         """Grows with every line read."""
         return len(self.lines) + self._invocations.total() + self.metrics.total()

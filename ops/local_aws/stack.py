@@ -25,6 +25,7 @@ from ops.local_aws.deployment import DeploymentError, deploy
 from ops.local_aws.emulator import REGION, Emulator
 from ops.local_aws.environment import ACCESS_KEY
 from ops.local_aws.logs import FunctionLogs
+from ops.local_aws.stream import StreamCount
 from ops.packaging.package import BuildError
 from ops.validation.translation import TEMPLATE_PATH, TemplateError
 
@@ -185,8 +186,9 @@ class LocalStack:
         on_poll: Callable[[], None] = lambda: None,
         patience_seconds: float = 120.0,
     ) -> None:
-        """Wait until nothing moves any more: queues that feed a function empty, no invocation under way, logs at rest.
+        """Wait until everything is processed: queues that feed a function empty, the stream projected, logs at rest.
 
+        An invocation's lines come when it ends, so rest alone would not tell that the projector is still at work.
         Nobody else may publish meanwhile.
 
         Args:
@@ -199,21 +201,23 @@ class LocalStack:
         """
         logs = logs or self.logs()
         queues = self._fed_queues()
+        stream = StreamCount(self.client("dynamodbstreams"), self.outputs["SessionsStreamArn"])
         moved_at = time.monotonic()
         seen: tuple[int, tuple[int, ...]] | None = None
         while True:
             self.raise_error()
             logs.read()
-            depths = tuple(self._depth(queue) for queue in queues)
+            unprojected = max(0, stream.read() - logs.metrics["records"])
+            depths = (*(self._depth(queue) for queue in queues), unprojected)
             on_poll()
             if seen != (logs.position, depths):
                 moved_at, seen = time.monotonic(), (logs.position, depths)
             resting = time.monotonic() - moved_at
-            if not any(depths) and not logs.running and resting >= _QUIET_SECONDS:
+            if not any(depths) and resting >= _QUIET_SECONDS:
                 return
             if resting > patience_seconds:
                 raise LocalStackError(
-                    f"nothing has moved for {patience_seconds:.0f} s, and {sum(depths)} messages are left"
+                    f"nothing has moved for {patience_seconds:.0f} s, and {sum(depths)} messages and records are left"
                 )
             time.sleep(_POLL_SECONDS)
 

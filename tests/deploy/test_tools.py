@@ -41,6 +41,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     template = load_template()
     adapt(template)
     template["Globals"]["Function"]["CodeUri"] = "code"
+    published = template["Metadata"]["AWS::ServerlessRepo::Application"]
+    for name in ("LicenseUrl", "ReadmeUrl"):  # `sam build` makes them relative to what it builds
+        published[name] = str(ROOT / published[name])
     (folder / "template.json").write_text(json.dumps(template))
     return folder
 

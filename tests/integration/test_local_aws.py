@@ -1,19 +1,26 @@
 """The local AWS itself: what it says when it cannot run, that it ends whole, and that several run side by side."""
 
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ops.local_aws.bundle import local_bundle
 from ops.local_aws.emulator import Emulator
 from ops.local_aws.stack import LocalStack, LocalStackError
 from ops.packaging.package import BuildError
+from ops.sessionctl.app import app
+from processors.projection_table import ProjectionTable
+from processors.session_table import SessionTable
+from schemas.events import LoginEvent
 
 ROOT = Path(__file__).parents[2]
 UNTIL_HUNG = 180
@@ -110,6 +117,21 @@ def test_the_functions_are_built_once_and_again_after_a_change(tmp_path: Path, m
         local_bundle(tmp_path)
 
 
+def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(file: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("ops.local_aws.bundle._replace", fill)
+
+    result = CliRunner().invoke(app, ["local", "--name", "full"])
+
+    assert result.exit_code == 2
+    assert result.stderr.endswith(".zip: No space left on device\n")
+    assert result.stderr.count("\n") == 1
+
+
 def _fail(_target: Path) -> None:
     raise BuildError("built again")
 
@@ -124,6 +146,21 @@ def test_two_stacks_run_side_by_side_and_are_told_apart_by_name(tmp_path: Path) 
     assert names[1].startswith("two-")
     assert names[0] in described[0]
     assert names[0] not in described[1]
+
+
+def test_it_settles_only_when_the_projector_has_seen_the_stream_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ops.local_aws.stack._QUIET_SECONDS", 0.0)
+    login = LoginEvent(event_id="e", occurred_at=datetime.now(UTC), customer_id="c-1", session_id="s-1")
+
+    with LocalStack("settles") as stack:
+        dynamodb = stack.client("dynamodb")
+        SessionTable(dynamodb, stack.outputs["SessionsTableName"], batch_statements=False).create_session(login)
+        stack.settle()
+        activity = ProjectionTable(dynamodb, stack.outputs["ProjectionsTableName"]).get_customer_activity("c-1")
+
+    assert activity.session_count == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from ops.validation.translation import translate
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
+from processors.projections.state import CAPACITY
 from processors.runtime import wiring
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
 
@@ -43,9 +45,11 @@ OF_LAMBDA_ITSELF = {
 
 # IAM knows no action of these names. Source: DynamoDB Developer Guide, "IAM security policies with PartiQL for
 # DynamoDB"; SQS Developer Guide, "Amazon SQS API permissions".
-_STATEMENT = re.compile(r'(?P<verb>INSERT INTO|UPDATE|SELECT .+ FROM) "(?P<table>[^"]+)"(?:\."(?P<index>[^"]+)")?')
+_STATEMENT = re.compile(
+    r'(?P<verb>INSERT INTO|UPDATE|SELECT) (?:[^\[]*?FROM )?"(?P<table>[^"]+)"(?:\."(?P<index>[^"]+)")?'
+)
 _ACTION_OF_VERB = {
-    "INSERT": "dynamodb:PartiQLInsert",
+    "INSERT INTO": "dynamodb:PartiQLInsert",
     "UPDATE": "dynamodb:PartiQLUpdate",
     "SELECT": "dynamodb:PartiQLSelect",
 }
@@ -68,8 +72,7 @@ class Calls:
                 found = _STATEMENT.match(statement["Statement"])
                 assert found, statement["Statement"]
                 index = f"/index/{found['index']}" if found["index"] else ""
-                verb = found["verb"].split()[0]
-                self.grants.add((_ACTION_OF_VERB[verb], self.logical_ids[found["table"]] + index))
+                self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]] + index))
             return
         action = _ACTION_OF_BATCH.get(operation, f"{service}:{operation}")
         for name in params.get("RequestItems") or [params.get("TableName") or params.get("QueueUrl")]:
@@ -179,7 +182,13 @@ def project(backend: Backend) -> None:
     for batch in (records, records):
         assert stream_projector.lambda_handler({"Records": batch}, None) == {"batchItemFailures": []}
     backend.sessions.create_session(login("s4"))
-    stream_projector.lambda_handler({"Records": backend.stream_records()}, None)
+    # More sessions than a projection keeps, then revoked: those that it does not keep are paged from the index.
+    many = [login(f"many-{number}", "customer-3") for number in range(CAPACITY + 1)]
+    with mock.patch("processors.runtime.clock.utc_now", return_value=at(60)):
+        for events in (many, [logout_all("customer-3")]):
+            known = len(backend.stream_records())
+            backend.sessions.apply(events)
+            stream_projector.lambda_handler({"Records": backend.stream_records()[known:]}, None)
 
 
 @pytest.mark.parametrize(
