@@ -85,7 +85,8 @@ def cloud_event(content: dict[str, Any], budget: Budget) -> Opened | None:
 def _token_in(content: dict[str, Any]) -> str | None:
     """Return the signed token that a webhook's object holds, if any.
 
-    Sources: OpenID Connect Back-Channel Logout 1.0, 2.5; Sign in with Apple, "Processing changes"; Hanko, webhooks/worker.go.
+    Sources: OpenID Connect Back-Channel Logout 1.0, 2.5; Sign in with Apple, "Processing changes for Sign in with Apple
+    accounts"; teamhanko/hanko, backend/webhooks/worker.go.
     """
     names = content.keys()
     name = "payload" if names == {"payload"} else "token" if names == {"token", "event"} else "logout_token"
