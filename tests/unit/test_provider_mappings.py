@@ -215,6 +215,58 @@ def test_the_envelope_stands_in_for_id_and_time_only_where_the_event_has_none() 
     assert (bare.event_id, bare.occurred_at.hour, bare.session_id) == ("bus-1", 11, "example:bus-1")
 
 
+@pytest.mark.parametrize("session", [False, True, {"session": "s1"}, ["s1"], {}, 1.5])
+def test_a_logout_whose_session_has_a_wrong_type_is_rejected_and_ends_nothing(session: object) -> None:
+    assert reason_for(kind="out", session=session).startswith("example out: session_id is neither a text nor")
+
+
+def test_a_first_path_that_is_blocked_is_not_passed_over_for_the_second() -> None:
+    nested = providers(MAPPING.replace('customer_id = "who"', 'customer_id = ["user.id", "who"]'))
+
+    [blocked] = read_events(json.dumps(EVENT | {"user": "somebody"}), sent_at=None, providers=nested)
+    [absent] = read_events(json.dumps(EVENT | {"user": None}), sent_at=None, providers=nested)
+
+    assert isinstance(blocked, RejectedEvent)
+    assert "customer_id cannot be read" in blocked.error.reason
+    assert isinstance(absent, LoginEvent)
+
+
+def okta_end(**changes: object) -> Any:
+    event: dict[str, Any] = {
+        "eventType": "user.session.end",
+        "uuid": "o1",
+        "published": "2026-03-01T10:00:00Z",
+        "outcome": {"result": "SUCCESS"},
+        "actor": {"id": "admin", "type": "User"},
+        "authenticationContext": {"externalSessionId": "admins"},
+        "debugContext": {"debugData": {"endedSessionId": "ended"}},
+        "target": [{"id": "ada", "type": "User"}],
+    }
+    [result] = read_events(json.dumps(event | changes), sent_at=None)
+    return result
+
+
+UNREADABLE_TARGETS: list[object] = [
+    "odd",
+    5,
+    True,
+    {"id": "ada"},
+    [{}],
+    ["ada"],
+    [{"id": "ada"}],
+    [{"id": None, "type": "User"}],
+]
+
+
+@pytest.mark.parametrize("target", UNREADABLE_TARGETS, ids=str)
+def test_an_end_in_okta_whose_target_cannot_be_read_never_ends_the_administrators_session(target: object) -> None:
+    named, unnamed = okta_end(target=target), okta_end(target=target, debugContext=None)
+
+    assert isinstance(named, LogoutEvent)
+    assert (named.customer_id, named.session_id) == (None, "ended")
+    assert isinstance(unnamed, RejectedEvent)
+
+
 def test_the_detail_type_is_the_type_where_the_mapping_says_so() -> None:
     named = providers(MAPPING.replace('type = "kind"', 'type = "kind"\ndetail_type = true'))
     event = EVENT | {"kind": "refresh"}
