@@ -45,6 +45,11 @@ class Expression:
         result = self.search(value)
         return not (result is None or result is False or result in ("", [], {}))
 
+    @property
+    def is_path(self) -> bool:
+        """True for a plain path `a.b.c`: what it gives is a value of the event, never the result of a condition."""
+        return bool(self._chain)
+
     def is_blocked(self, value: object) -> bool:
         """True where the path `a.b.c` cannot be followed because a member on its way is present and not an object.
 

@@ -85,6 +85,7 @@ class Page(BaseModel):
         has: Members that tell it apart.
         when: A condition on the page.
         members: Gives the list; where it is absent the page is empty.
+        carry: Gives an object whose members each event of the list gets as well: what the list's events share.
     """
 
     model_config = _STRICT
@@ -92,10 +93,19 @@ class Page(BaseModel):
     has: tuple[str, ...] = Field(min_length=1)
     when: Condition | None = None
     members: Condition
+    carry: Condition | None = None
 
     def holds(self, content: dict[str, Any]) -> bool:
         """True where an object is such a page."""
         return all(name in content for name in self.has) and (self.when is None or self.when.holds(content))
+
+    def listed(self, content: dict[str, Any]) -> Any:
+        """Return what stands where the list should be, each event with what is carried over to it."""
+        members = self.members.search(content)
+        shared = None if self.carry is None else self.carry.search(content)
+        if not isinstance(members, list) or not isinstance(shared, dict):
+            return members
+        return [member | shared if isinstance(member, dict) else member for member in members]
 
 
 class ClientPaths(BaseModel):
@@ -165,6 +175,7 @@ class MappingFile(BaseModel):
         recognise: Ways to recognise its events; one suffices.
         view: Gives the event another form, on which all expressions below work; None leaves it as it is.
         type: Where its type is.
+        detail_type: Whether the `detail-type` of the EventBridge event around it is its type, where there is one.
         tenant: Where the tenant is (a realm, a pool), for `CUSTOMER_NAMESPACE=provider`; None where events carry none.
         issuer: Where the issuer is, in a format that many systems share, for `CUSTOMER_NAMESPACES`.
         absent: Texts that the system writes where it has no value, in lower case; they are never ids.
@@ -180,6 +191,7 @@ class MappingFile(BaseModel):
     recognise: tuple[Recognition, ...] = Field(min_length=1)
     view: Condition | None = None
     type: Paths
+    detail_type: bool = False
     tenant: Paths | None = None
     issuer: Paths | None = None
     absent: tuple[str, ...] = ()

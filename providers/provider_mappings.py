@@ -50,7 +50,7 @@ class ProviderMapping:
             RejectedEventError: It lacks what is needed; the reason names provider, type and path.
         """
         view = self.view(event)
-        event_type = self._type_of(view)
+        event_type = self._type_of(view, envelope)
         for rule, paths in self._rules:
             if _applies(rule, event_type, view):
                 return Translation(
@@ -58,15 +58,17 @@ class ProviderMapping:
                 ).canonical(rule)
         return IgnoredEvent(self.provider, event_type or "")
 
-    def type_of(self, event: dict[str, Any]) -> str:
+    def type_of(self, event: dict[str, Any], envelope: Mapping[str, Any] | None = None) -> str:
         """Give an event's type as its system calls it, fit to be shown; `(unnamed)` where it has none."""
-        return type_name(self._type_of(self.view(event)) or "")
+        return type_name(self._type_of(self.view(event), envelope) or "")
 
     def view(self, event: dict[str, Any]) -> object:
         """Return the event in the form that the mapping's expressions are for."""
         return event if self.file.view is None else self.file.view.search(event)
 
-    def _type_of(self, view: object) -> str | None:
+    def _type_of(self, view: object, envelope: Mapping[str, Any] | None) -> str | None:
+        if self.file.detail_type and envelope is not None and isinstance(envelope.get("detail-type"), str):
+            return str(envelope["detail-type"])
         value = first_present(self.file.type, view)
         try:
             return None if value is None else read_id(value)
@@ -99,7 +101,7 @@ class ProviderMappings:
         if found is None:
             return None
         file, page = found
-        members = page.members.search(content)
+        members = page.listed(content)
         if members is not None and not isinstance(members, list):
             raise RejectedEventError(f"a page of {file.provider} without a list: {page.members.text}")
         return file.provider, members or []
@@ -148,7 +150,7 @@ class ProviderMappings:
             parsed = parse_event(fields, sent_at=sent_at)
             return None if parsed is None else namespaces.applied(parsed, mapping.file, mapping.view(event))
         except RejectedEventError as error:
-            reason = f"{mapping.provider} {mapping.type_of(event)}: {error.reason}"
+            reason = f"{mapping.provider} {mapping.type_of(event, envelope)}: {error.reason}"
             raise RejectedEventError(reason, event_id=error.event_id) from None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from providers.expressions import Expression
 from providers.mapping_files import FieldPaths, Paths, Rule
 from providers.values import (
     clean_ip,
@@ -38,10 +39,16 @@ def first_present(paths: Paths | None, view: object, absent: tuple[str, ...] = (
     """
     for path in paths or ():
         value = path.search(view)
-        if is_absent(value) or value is False or (absent and isinstance(value, str) and value.lower() in absent):
-            continue
-        return value
+        if not _is_missing(value, path, absent):
+            return value
     return None
+
+
+def _is_missing(value: Any, path: Expression, absent: tuple[str, ...]) -> bool:
+    """True for no value: false is none where a condition does not hold, but a wrong value where a path leads to it."""
+    if is_absent(value) or (value is False and not path.is_path):
+        return True
+    return bool(absent) and isinstance(value, str) and value.lower() in absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +157,15 @@ class Translation:
         return first_present(getattr(self.paths, name), self.view, self.absent)
 
     def _readable(self, name: str) -> Any:
-        """Return a value as `_value` does; what cannot be read is rejected, not taken for absent."""
-        value = self._value(name)
-        if value is None and any(path.is_blocked(self.view) for path in getattr(self.paths, name) or ()):
-            raise self._rejection(
-                f"{name} cannot be read, because a member on its path is not an object: {self._where(name)}"
-            )
-        return value
+        """Return a value as `_value` does; one that cannot be read is rejected: neither absent nor passed over."""
+        for path in getattr(self.paths, name) or ():
+            if path.is_blocked(self.view):
+                raise self._rejection(
+                    f"{name} cannot be read, because a member on its path is not an object: {self._where(name)}"
+                )
+            if not _is_missing(value := path.search(self.view), path, self.absent):
+                return value
+        return None
 
     def _because(self, rule: Rule) -> str:
         shown = None if rule.showing is None else rule.showing.search(self.view)

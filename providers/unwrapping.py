@@ -58,8 +58,8 @@ def opened(content: dict[str, Any], budget: Budget) -> Opened | None:
     for open_envelope in (_notification, _eventbridge, _log_batch, _request, _record):
         if (found := open_envelope(content, budget)) is not None:
             return found
-    if isinstance(content.get("logout_token"), str):
-        return Opened([Member(content["logout_token"])])
+    if (token := _token_in(content)) is not None:
+        return Opened([Member(token)])
     if isinstance(content.get("event_type"), str):
         return None
     for name in ("Records", "records"):
@@ -80,6 +80,18 @@ def cloud_event(content: dict[str, Any], budget: Budget) -> Opened | None:
     if isinstance(data, str):
         return Opened([Member(Text(data, "data of the CloudEvent"), envelope)])
     return Opened([Member(data, envelope)]) if isinstance(data, dict) else None
+
+
+def _token_in(content: dict[str, Any]) -> str | None:
+    """Return the signed token that a webhook's object holds, if any.
+
+    Sources: OpenID Connect Back-Channel Logout 1.0, 2.5; Sign in with Apple, "Processing changes for Sign in with Apple
+    accounts"; teamhanko/hanko, backend/webhooks/worker.go.
+    """
+    names = content.keys()
+    name = "payload" if names == {"payload"} else "token" if names == {"token", "event"} else "logout_token"
+    token = content.get(name)
+    return token if isinstance(token, str) and (name == "logout_token" or token.startswith("eyJ")) else None
 
 
 def _several(members: Sequence[Any], family: str = "") -> Opened:

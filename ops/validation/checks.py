@@ -20,7 +20,8 @@ from ops.validation.translation import TEMPLATE_PATH, TemplateError, translate
 
 ALL_ON = {
     "EnableEventBridgeDirect": "true",
-    **dict.fromkeys(("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName", "AwsSignInEventBusName"), "bus"),
+    **dict.fromkeys(("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName"), "bus"),
+    **dict.fromkeys(("AwsSignInEventBusName", "SalesforceEventBusName"), "bus"),
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
 }
 """Parameters with which every resource exists."""

@@ -25,6 +25,7 @@ OTHER = {
     "OktaEventBusName": "okta",
     "CognitoEventBusName": "default",
     "AwsSignInEventBusName": "default",
+    "SalesforceEventBusName": "salesforce",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
@@ -40,7 +41,7 @@ LEFT = {
 def stack() -> Iterator[LocalStack]:
     class WithBuses(LocalStack):
         def deploy(self, template: Any, parameters: Any) -> None:
-            for bus in ("auth0", "okta"):
+            for bus in ("auth0", "okta", "salesforce"):
                 self.client("events").create_event_bus(Name=bus)
             super().deploy(template, parameters)
 
@@ -87,6 +88,9 @@ OKTA = {
 }
 
 
+SALESFORCE = {"EventIdentifier": "5a1f", "UserId": "005-1", "LoginKey": "key-1", "Status": "Success"}
+
+
 def of_partner(bus: str, source: str, detail_type: str, detail: dict[str, Any]) -> dict[str, Any]:
     """An event as a rule hands it on. Only partners may put events with a source of theirs, here as on AWS."""
     envelope = {"version": "0", "id": f"partner-{bus}", "account": "0" * 12, "region": "us-east-1", "resources": []}
@@ -104,6 +108,12 @@ def test_an_event_over_each_way_in_reaches_register_and_projection(stack: LocalS
             AUTH0 | {"data": AUTH0["data"] | {"date": now(-1)}},  # type: ignore[operator] # a dict
         ),
         "okta": of_partner("okta", "aws.partner/okta.com/example/stream", "SystemLog", OKTA | {"published": now(-1)}),
+        "salesforce": of_partner(
+            "salesforce",
+            "aws.partner/salesforce.com/00Dxx/0YLxx",
+            "LoginEventStream",
+            {"payload": SALESFORCE | {"EventDate": now(-1)}},
+        ),
     }
     events = stack.client("events")
     for bus, event in partners.items():
@@ -111,7 +121,7 @@ def test_an_event_over_each_way_in_reaches_register_and_projection(stack: LocalS
         assert events.test_event_pattern(EventPattern=rule["EventPattern"], Event=json.dumps(event))["Result"]
         send(stack, json.dumps(event))
 
-    for customer in ("c-bus", "c-queue", "auth0|u-1", "00u-1"):
+    for customer in ("c-bus", "c-queue", "auth0|u-1", "00u-1", "005-1"):
 
         def is_counted(customer: str = customer) -> bool:
             return count_of(stack, customer) == 1

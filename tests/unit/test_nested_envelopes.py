@@ -1,4 +1,4 @@
-"""Envelopes that people put around events, in any nesting; and what a reason says of what is none."""
+"""Envelopes that people put around events, in any nesting; and what the reason says where there is no event."""
 
 import base64
 import gzip
@@ -28,6 +28,11 @@ def base64_of(text: str, *, compressed: bool = False) -> str:
     return base64.b64encode(content).decode()
 
 
+def token_of(text: str) -> str:
+    parts = (json.dumps({"alg": "RS256"}), text, "signature")
+    return ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in parts)
+
+
 def log_batch(*messages: str, kind: str = "DATA_MESSAGE") -> dict[str, Any]:
     events = [{"id": f"log-{n}", "timestamp": 1772360430000, "message": text} for n, text in enumerate(messages)]
     return {"messageType": kind, "owner": "123456789012", "logGroup": "g", "logStream": "s", "logEvents": events}
@@ -48,6 +53,10 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "CloudEvent": lambda text: json.dumps({"specversion": "1.0", "type": "x", "source": "/s", "id": "c", "data": text}),
     "EventBridge event, detail as text": lambda text: json.dumps({"source": "s", "detail-type": "x", "detail": text}),
     "SNS notification": lambda text: json.dumps({"Type": "Notification", "Message": text}),
+    "token of a webhook": lambda text: json.dumps({"payload": token_of(text)}) if text.startswith("{") else text,
+    "token of a webhook, with its event": lambda text: (
+        json.dumps({"token": token_of(text), "event": "x"}) if text.startswith("{") else text
+    ),
     "array": lambda text: f"[{text}]" if text.startswith("{") else text,
 }
 

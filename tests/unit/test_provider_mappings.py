@@ -121,6 +121,15 @@ LOOK_ALIKES: list[tuple[dict[str, Any], str]] = [
     ({"events": {"http://schemas.openid.net/event/backchannel-logout": {}}}, "oidc_logout"),
     ({"events": {"https://schemas.openid.net/secevent/caep/event-type/x": {}}}, "ssf"),
     ({"kind": "admin#reports#activity", "events": []}, "google_workspace"),
+    ({"event": "user.signed_in", "event_ts": 1, "payload": {"object": {}}}, "zoom"),
+    ({"payload": {"realmId": "r", "type": "LOGIN"}}, "keycloak"),
+    ({"event": "PostSignIn", "hookId": "h", "createdAt": "x"}, "logto"),
+    ({"event_id": "e", "event_timestamp": "x", "type": "user.authenticated", "data": {}}, "kinde"),
+    ({"event_type": "oidc_session.added", "aggregateID": "a", "aggregateType": "t", "instanceID": "i"}, "zitadel"),
+    ({"iss": "https://appleid.apple.com", "events": "{}"}, "apple"),
+    ({"iss": "i", "events": {"https://schemas.identity.wso2.org/events/login/event-type/loginSuccess": {}}}, "wso2"),
+    ({"logger": "authentik.events.models", "action": "login", "user": {}, "event": "Created Event"}, "authentik"),
+    ({"message": 'type="LOGIN"', "loggerName": "org.keycloak.events"}, "keycloak"),
 ]
 
 
@@ -204,6 +213,86 @@ def test_the_envelope_stands_in_for_id_and_time_only_where_the_event_has_none() 
 
     assert (own.event_id, own.occurred_at.hour) == ("e1", 10)
     assert (bare.event_id, bare.occurred_at.hour, bare.session_id) == ("bus-1", 11, "example:bus-1")
+
+
+@pytest.mark.parametrize("session", [False, True, {"session": "s1"}, ["s1"], {}, 1.5])
+def test_a_logout_whose_session_has_a_wrong_type_is_rejected_and_ends_nothing(session: object) -> None:
+    assert reason_for(kind="out", session=session).startswith("example out: session_id is neither a text nor")
+
+
+def test_a_first_path_that_is_blocked_is_not_passed_over_for_the_second() -> None:
+    nested = providers(MAPPING.replace('customer_id = "who"', 'customer_id = ["user.id", "who"]'))
+
+    [blocked] = read_events(json.dumps(EVENT | {"user": "somebody"}), sent_at=None, providers=nested)
+    [absent] = read_events(json.dumps(EVENT | {"user": None}), sent_at=None, providers=nested)
+
+    assert isinstance(blocked, RejectedEvent)
+    assert "customer_id cannot be read" in blocked.error.reason
+    assert isinstance(absent, LoginEvent)
+
+
+def okta_end(**changes: object) -> Any:
+    event: dict[str, Any] = {
+        "eventType": "user.session.end",
+        "uuid": "o1",
+        "published": "2026-03-01T10:00:00Z",
+        "outcome": {"result": "SUCCESS"},
+        "actor": {"id": "admin", "type": "User"},
+        "authenticationContext": {"externalSessionId": "admins"},
+        "debugContext": {"debugData": {"endedSessionId": "ended"}},
+        "target": [{"id": "ada", "type": "User"}],
+    }
+    [result] = read_events(json.dumps(event | changes), sent_at=None)
+    return result
+
+
+UNREADABLE_TARGETS: list[object] = [
+    "odd",
+    5,
+    True,
+    {"id": "ada"},
+    [{}],
+    ["ada"],
+    [{"id": "ada"}],
+    [{"id": None, "type": "User"}],
+]
+
+
+@pytest.mark.parametrize("target", UNREADABLE_TARGETS, ids=str)
+def test_an_end_in_okta_whose_target_cannot_be_read_never_ends_the_administrators_session(target: object) -> None:
+    named, unnamed = okta_end(target=target), okta_end(target=target, debugContext=None)
+
+    assert isinstance(named, LogoutEvent)
+    assert (named.customer_id, named.session_id) == (None, "ended")
+    assert isinstance(unnamed, RejectedEvent)
+
+
+def test_the_detail_type_is_the_type_where_the_mapping_says_so() -> None:
+    named = providers(MAPPING.replace('type = "kind"', 'type = "kind"\ndetail_type = true'))
+    event = EVENT | {"kind": "refresh"}
+
+    [login] = read_events(json.dumps(envelope(event, **{"detail-type": "in"})), sent_at=None, providers=named)
+    [bare] = read_events(json.dumps(event), sent_at=None, providers=named)
+    [wrong] = read_events(
+        json.dumps(envelope(event | {"who": ""}, **{"detail-type": "in"})), sent_at=None, providers=named
+    )
+
+    assert isinstance(login, LoginEvent)
+    assert bare == IgnoredEvent("example", "refresh")
+    assert isinstance(wrong, RejectedEvent)
+    assert wrong.error.reason.startswith("example in: ")
+
+
+def test_the_events_of_a_page_get_what_the_page_carries_over_and_have_ids_of_their_own() -> None:
+    page = '[[page]]\nhas = ["shared", "list"]\nmembers = "list"\ncarry = "{kind: shared, at: at, result: \'ok\'}"\n'
+    pages = providers(MAPPING.replace("[fields]", page + "\n[fields]"))
+    content = {"shared": "in", "at": EVENT["at"], "list": [{"who": "a"}, {"who": "b"}, "odd"]}
+
+    *logins, odd = read_events(json.dumps(content), sent_at=None, providers=pages)
+
+    assert [login.customer_id for login in logins if isinstance(login, LoginEvent)] == ["a", "b"]
+    assert len({login.event_id for login in logins if isinstance(login, LoginEvent)}) == 2
+    assert isinstance(odd, RejectedEvent)
 
 
 def test_several_events_in_one_envelope_do_not_share_its_id() -> None:

@@ -192,6 +192,7 @@ QUEUE_RULES = {
     "OktaEventsRule": "HasOktaEventBus",
     "CognitoEventsRule": "HasCognitoEventBus",
     "AwsSignInEventsRule": "HasAwsSignInEventBus",
+    "SalesforceEventsRule": "HasSalesforceEventBus",
 }
 """Rules that send to the session-events queue, and the condition under which each is there."""
 
@@ -246,6 +247,7 @@ def test_every_rule_has_a_dead_letter_queue_that_admits_it_and_those_of_ours_tak
         ("OktaEventsRule", "OktaEventBusName", ["okta"]),
         ("CognitoEventsRule", "CognitoEventBusName", ["cognito"]),
         ("AwsSignInEventsRule", "AwsSignInEventBusName", ["aws_signin", "aws_identity_center"]),
+        ("SalesforceEventsRule", "SalesforceEventBusName", ["salesforce"]),
     ],
 )
 def test_a_rule_of_an_identity_system_is_there_with_its_bus_and_takes_the_types_of_its_mapping(
@@ -253,7 +255,7 @@ def test_a_rule_of_an_identity_system_is_there_with_its_bus_and_takes_the_types_
 ) -> None:
     pattern = properties(rule)["EventPattern"]
 
-    detail = pattern["detail"]
+    detail = pattern.get("detail", {"detail-type": pattern.get("detail-type")})
     taken = detail["data"]["type"] if "data" in detail else next(iter(detail.values()))
     files = [read_mapping_file(MAPPINGS / f"{provider}.toml") for provider in providers]
     types = {kind for file in files for event in file.events for kind in event.types or ()}
@@ -265,7 +267,11 @@ def test_a_rule_of_an_identity_system_is_there_with_its_bus_and_takes_the_types_
 
 def test_with_all_buses_named_the_queue_admits_their_rules_and_by_default_only_ours() -> None:
     buses = dict.fromkeys(
-        ("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName", "AwsSignInEventBusName"), "default"
+        (
+            *("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName"),
+            *("AwsSignInEventBusName", "SalesforceEventBusName"),
+        ),
+        "default",
     )
 
     def admitted(parameters: dict[str, str]) -> list[str]:
