@@ -33,7 +33,7 @@ def event(detail_type: str = "Login", **detail: Any) -> dict[str, Any]:
         (event(occurred_at="2035-03-01T12:00:00Z") | {"time": "2035-03-01T12:00:01Z"}, "rejected"),
         (event(occurred_at="2026-02-14T12:00:00Z"), "applied"),
         (event(occurred_at="2026-02-14T11:59:59.999Z"), "rejected"),
-        (event("Logout", occurred_at="2020-02-14T12:00:00Z"), "applied"),
+        (event("Logout", occurred_at="2020-02-14T12:00:00Z"), "stale"),
         (event(occurred_at="2026-03-01T12:05:00Z"), "applied"),
         ({"detail": {}}, "rejected"),
     ],

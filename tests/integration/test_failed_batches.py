@@ -40,7 +40,7 @@ def records_with_a_damaged_one(backend: Backend) -> list[dict[str, Any]]:
     for name in ("a", "b", "c"):
         backend.sessions.create_session(login(name))
     records = backend.stream_records()[1:]
-    records[1]["dynamodb"]["NewImage"]["expires_at"] = {"N": "soon"}
+    records[1]["dynamodb"]["NewImage"]["item_format"] = {"N": "2"}
     return records
 
 
@@ -119,8 +119,8 @@ def test_a_session_item_that_cannot_be_read_again_holds_up_no_other(backend: Bac
     backend.dynamodb.update_item(
         TableName=backend.sessions_table,
         Key=key,
-        UpdateExpression="SET expires_at = :x",
-        ExpressionAttributeValues={":x": {"N": "1e3"}},
+        UpdateExpression="SET item_format = :x",
+        ExpressionAttributeValues={":x": {"N": "2"}},
     )
 
     response = stream_projector.lambda_handler({"Records": records}, CONTEXT)
