@@ -10,7 +10,8 @@ from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import raising_read_errors
 from processors.aws.item_store import ItemStore
 from processors.aws.transports import TableFormat
-from processors.register.reader import INVERTED_INDEX, RegisterReader
+from processors.register.partitions import INVERTED_INDEX
+from processors.register.reader import RegisterReader
 from processors.register.session_writes import SessionWrites
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
