@@ -22,7 +22,7 @@ from schemas.errors import RejectedEventError
 from schemas.events import Event, parse_event
 
 DIRECTORY = Path(__file__).parent / "mappings"
-"""The mapping files that come along."""
+"""The bundled mapping files."""
 
 
 class ProviderMapping:
@@ -176,7 +176,7 @@ def load_mappings(*directories: Path) -> ProviderMappings:
 
 @lru_cache(maxsize=1)
 def bundled_mappings() -> ProviderMappings:
-    """Give the mappings that come along, read once."""
+    """Return the bundled mappings, read once."""
     return load_mappings(DIRECTORY)
 
 

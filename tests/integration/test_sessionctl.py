@@ -125,7 +125,7 @@ def published(stack: Local) -> dict[str, Result]:
     for name in ("login.json", "eventbridge-login.json", "logout-all.json"):
         results[name] = run("publish", str(ROOT / "tests" / "events" / name))
     assert stack.process.poll() is None
-    eventually(lambda: any("no JSON" in rejection.reason for rejection in rejections()))
+    eventually(lambda: any("not valid JSON" in rejection.reason for rejection in rejections()))
     eventually(
         lambda: (answer("get", "customer", "one")["session_count"], len(answer("get", "children", "parent"))) == (2, 1)
     )
@@ -195,7 +195,7 @@ def test_good_lines_of_a_file_are_published_and_bad_ones_reported_with_their_num
     result = published["lines"]
 
     assert result.exit_code == 1
-    assert "standard input, line 2: not valid: the body is no JSON" in result.stderr
+    assert "standard input, line 2: not valid: the body is not valid JSON" in result.stderr
     assert "standard input, line 3: not valid: event_type is missing" in result.stderr
     assert "Published 2 of 4 events to the local stack over EventBridge." in result.stderr
     assert answer("get", "customer", "three")["session_count"] == 2
