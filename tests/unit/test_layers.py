@@ -37,6 +37,7 @@ TABLES = {
         "aws.transports",
         "projections.register_reads",
         "register.erased",
+        "register.partitions",
         "register.reader",
         "register.session_writes",
     )
