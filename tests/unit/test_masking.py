@@ -128,6 +128,7 @@ def test_any_text_is_masked_without_failing(body: str) -> None:
     assert isinstance(mask_body(body, PLAIN), str)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ['{"a":1},', '{"session_id":"abc"},', '{"Message":"[1]"},'])
 def test_masking_a_batch_of_six_megabytes_stays_inside_the_deadline(unit: str) -> None:
     body = "[" + (unit * (248_000 // len(unit))).rstrip(",") + "]"
