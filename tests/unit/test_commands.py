@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 
@@ -105,3 +106,21 @@ def test_repeats_are_one_event_and_another_end_is_another() -> None:
     assert first == again
     assert read(first).event_id.startswith("revoked:")
     assert read(first).event_id != read(later).event_id
+
+
+def test_a_commands_id_is_the_same_in_every_release() -> None:
+    """A command that was sent before an upgrade and again after it is one event."""
+    content = (
+        '{"customer_id": "c", "event_type": "logout", "occurred_at": "2026-03-01T12:07:00.000Z", '
+        '"reason": "revoked", "session_id": "k"}'
+    )
+
+    event = read(logout_of_revoked(CHILD, at(7)))
+
+    assert event.event_id == "revoked:" + sha256(content.encode()).hexdigest()
+
+
+def test_a_tombstone_without_event_id_gives_an_id_made_from_its_content() -> None:
+    event = read(logout_by_tombstone(CHILD, replace(TOMBSTONE, ended_event_id=None)))
+
+    assert event.event_id.startswith("admin:")

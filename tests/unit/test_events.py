@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -400,7 +400,6 @@ TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_s
 TIMES = st.datetimes(datetime(1, 1, 2), datetime(8999, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 # bounds have to be naive
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(sorted(EVENT_MODELS)), st.dictionaries(st.sampled_from(sorted({n for _, n in FIELDS})), TEXT), TIMES
 )
@@ -438,7 +437,6 @@ OVERRIDES = st.dictionaries(st.sampled_from([*LOGIN, *LOGOUT_ALL, "reason", "x"]
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
 @given(ANY_JSON | st.builds(lambda base, changes: base | changes, st.sampled_from(list(EVENTS.values())), OVERRIDES))
 def test_any_json_is_an_event_or_ignored_or_rejected_and_nothing_else(value: object) -> None:
     try:
@@ -451,7 +449,6 @@ def test_any_json_is_an_event_or_ignored_or_rejected_and_nothing_else(value: obj
         assert event is None or isinstance(event, LoginEvent | LogoutEvent | LogoutAllEvent)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     value=st.text(st.characters(), min_size=4, max_size=12).filter(lambda text: not text.isascii() or "#" in text),
     name=st.sampled_from([n for _, n in FIELDS if n != "event_type"]),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import MalformedItemError, NewerFormatError
@@ -59,7 +59,6 @@ def original(pk: str, sk: str, **texts: str) -> dict[str, dict[str, str]]:
     return {name: {"S": text} for name, text in {"PK": pk, "SK": sk, **texts}.items()}
 
 
-@settings(max_examples=150, deadline=None)
 @given(SESSIONS | TOMBSTONES | REVOCATIONS, st.integers(1, 10**9))
 def test_what_is_written_is_read_back(value: Session | Revocation, version: int) -> None:
     item = write_item(value)
@@ -69,7 +68,6 @@ def test_what_is_written_is_read_back(value: Session | Revocation, version: int)
     assert key_of(item) == value.key
 
 
-@settings(max_examples=100, deadline=None)
 @given(SESSIONS | REVOCATIONS)
 def test_an_item_holds_nothing_empty_and_no_version_of_its_own(value: Session | Revocation) -> None:
     item = write_item(replace(value, version=7))
@@ -307,7 +305,6 @@ def test_a_revocation_covers_what_began_before_it_and_is_not_spared(
     assert revocation.covers(session_id, started_at) is is_covered
 
 
-@settings(max_examples=100, deadline=None)
 @given(IDS, IDS, IDS)
 def test_the_key_of_an_item_is_the_key_of_what_it_says(session_id: str, customer_id: str, parent_id: str) -> None:
     session = Session(session_id=session_id, customer_id=customer_id)

@@ -1,7 +1,7 @@
 """Keys: every id stands in them exactly, and none can pose as another."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from schemas.keys import (
@@ -25,13 +25,11 @@ NASTY = st.text(alphabet="#%25cusrhildevok|:@/=é\u20ac😀", min_size=1, max_si
 IDS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40) | NASTY
 
 
-@settings(deadline=None)
 @given(IDS)
 def test_an_id_is_read_back_exactly(identifier: str) -> None:
     assert decode_id(encode_id(identifier)) == identifier
 
 
-@settings(deadline=None)
 @given(IDS)
 def test_an_encoded_id_is_ascii_without_number_sign(identifier: str) -> None:
     encoded = encode_id(identifier)
@@ -40,7 +38,6 @@ def test_an_encoded_id_is_ascii_without_number_sign(identifier: str) -> None:
     assert "#" not in encoded
 
 
-@settings(deadline=None)
 @given(st.text("abcXYZ0189|:@/=+-_.~ !$&'()*,;?[]{}<>\"\\^`", min_size=1))
 def test_everything_else_stays_readable(identifier: str) -> None:
     assert encode_id(identifier) == identifier
@@ -59,7 +56,6 @@ def test_what_others_wrote_into_a_key_is_read_without_failing(encoded: str) -> N
     assert isinstance(decode_id(encoded), str)
 
 
-@settings(deadline=None)
 @given(IDS, IDS, IDS, IDS)
 def test_two_pairs_of_session_and_customer_never_share_a_key(session: str, customer: str, s2: str, c2: str) -> None:
     assume((session, customer) != (s2, c2))
@@ -77,7 +73,6 @@ def kind(key: Key) -> tuple[str, str]:
     return partition, sort
 
 
-@settings(deadline=None)
 @given(IDS, IDS)
 def test_no_id_forges_another_kind_of_key(one: str, other: str) -> None:
     assert kind(session_key(one, other)) == (SESSION_PREFIX, CUSTOMER_PREFIX)
@@ -85,7 +80,6 @@ def test_no_id_forges_another_kind_of_key(one: str, other: str) -> None:
     assert kind(revocation_key(one)) == (CUSTOMER_PREFIX, REVOKED_PREFIX)
 
 
-@settings(deadline=None)
 @given(IDS, IDS)
 def test_no_two_kinds_of_partition_meet_in_table_or_index(one: str, other: str) -> None:
     partitions = [

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.aws.message_queue import MAX_MESSAGE_BYTES
@@ -83,7 +83,6 @@ def test_ids_that_are_tokens_or_large_are_masked_and_can_be_traced() -> None:
     assert fields["message_id"] == f"<text, 1000000, {sha256(large.encode()).hexdigest()[:12]}>"
 
 
-@settings(max_examples=80, deadline=None)
 @given(
     st.text(st.characters(), max_size=50),
     st.integers(0, 20_000),

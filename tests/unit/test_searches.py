@@ -38,3 +38,11 @@ def test_four_deliveries_search_for_every_event_of_a_message(count: int) -> None
         seen |= within_budget(range(count), [Delivery(receive_count)] * count)
 
     assert seen == set(range(count))
+
+
+def test_a_message_is_searched_for_from_where_its_last_delivery_ended() -> None:
+    count = SEARCHES_A_MESSAGE + 2
+
+    chosen = within_budget(range(count), [Delivery(receive_count=2)] * count)
+
+    assert set(range(count)) - chosen == {SEARCHES_A_MESSAGE - 2, SEARCHES_A_MESSAGE - 1}

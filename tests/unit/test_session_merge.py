@@ -1,6 +1,8 @@
 """Laws of the session merge: any order and any repetition of the same facts ends in the same session."""
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import permutations
 from typing import Any
 
@@ -8,10 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.register.sessions import Folded, Lifetimes, fold_facts, merge_revocations
+from processors.register.sessions import (
+    Folded,
+    Lifetimes,
+    fold_facts,
+    fold_logout,
+    fold_logouts_all,
+    merge_revocations,
+)
 from schemas.items import Revocation, Session
 from schemas.outcomes import Outcome
-from tests.conftest import NOW, at, login, logout
+from tests.conftest import NOW, at, login, logout, logout_all
 
 LIFETIMES = Lifetimes()
 IDENTITY = Session(session_id="s1", customer_id="customer-1")
@@ -159,3 +168,179 @@ def test_two_revocations_answer_for_any_number(items: list[Revocation], minute: 
 )
 def test_one_outcome_per_fact(events: list[Any], outcomes: list[str]) -> None:
     assert fold_facts(None, events, identity=IDENTITY, lifetimes=LIFETIMES, now=NOW).outcomes == outcomes
+
+
+@pytest.mark.parametrize(
+    ("hours", "clipped", "expires_at"),
+    [(None, False, at(12 * 60)), (167, False, at(167 * 60)), (168, False, at(168 * 60)), (169, True, at(168 * 60))],
+    ids=["none asked for", "below", "at", "above"],
+)
+def test_a_lifetime_is_clipped_to_the_maximum_and_no_shorter(
+    hours: float | None, clipped: bool, expires_at: datetime
+) -> None:
+    event = login(expires_at=None if hours is None else at(hours * 60))
+
+    assert LIFETIMES.clips(event) is clipped
+    assert LIFETIMES.expiry(event) == expires_at
+
+
+def test_an_expiry_is_floored_to_the_second() -> None:
+    event = login(expires_at=at(10) + timedelta(milliseconds=999))
+
+    assert LIFETIMES.expiry(event) == at(10)
+
+
+def test_the_default_lifetime_is_clipped_as_well() -> None:
+    lifetimes = Lifetimes(default=timedelta(hours=2), maximum=timedelta(hours=1))
+
+    assert lifetimes.expiry(login()) == at(60)
+    assert not lifetimes.clips(login())
+
+
+KEPT = timedelta(days=15, minutes=10)
+"""How long an item outlasts its facts and its writes."""
+
+
+def seconds(moment: datetime) -> int:
+    return int(moment.timestamp())
+
+
+def test_revocations_of_a_batch_are_merged_with_one_outcome_each() -> None:
+    events = [
+        logout_all(minute=5),
+        logout_all(minute=5),
+        logout_all(minute=3),
+        logout_all(minute=9, except_session_id="a"),
+    ]
+
+    folded = fold_logouts_all(None, events, now=NOW)
+
+    assert folded.outcomes == ["applied", "duplicate", "duplicate", "applied"]
+    assert folded.item == Revocation(
+        customer_id="customer-1",
+        revoked_at=at(9),
+        except_session_id="a",
+        other_revoked_at=at(5),
+        ttl=seconds(at(9) + KEPT),
+    )
+
+
+def test_a_revocation_that_is_stored_already_is_not_written_again() -> None:
+    stored = fold_logouts_all(None, [logout_all(minute=5)], now=NOW).item
+
+    folded = fold_logouts_all(stored, [logout_all(minute=5), logout_all(minute=4)], now=at(99))
+
+    assert folded == Folded(None, [Outcome.DUPLICATE, Outcome.DUPLICATE])
+
+
+@pytest.mark.parametrize(
+    ("stored_ttl", "now", "ttl"),
+    [
+        (None, NOW, seconds(at(9) + KEPT)),
+        (seconds(at(9999) + KEPT), NOW, seconds(at(9999) + KEPT)),
+        (1, at(20), seconds(at(20) + KEPT)),
+    ],
+    ids=["none before", "longer before", "counted from a late write"],
+)
+def test_the_ttl_of_a_revocation_is_never_shortened(stored_ttl: int | None, now: datetime, ttl: int) -> None:
+    stored = Revocation(customer_id="customer-1", revoked_at=at(1), ttl=stored_ttl, version=3)
+
+    folded = fold_logouts_all(stored, [logout_all(minute=7), logout_all(minute=9)], now=now)
+
+    assert folded.item == Revocation(customer_id="customer-1", revoked_at=at(9), ttl=ttl, version=3)
+
+
+def test_no_event_at_all_changes_no_revocation() -> None:
+    assert fold_logouts_all(None, [], now=NOW) == Folded(None, [])
+
+
+def test_a_login_gives_every_attribute_and_keeps_what_ended_the_session() -> None:
+    ended = fold([logout(minute=30, event_id="e", reason="admin")])
+    assert ended is not None
+    event = login(
+        minute=1,
+        event_id="l",
+        access_token="token",
+        expires_at=at(90),
+        source="idp",
+        client={"ip": "192.0.2.1", "user_agent": "Example/1", "device_id": "laptop", "country": "DE"},
+    )
+
+    folded = fold_facts(replace(ended, version=7), [event], identity=IDENTITY, lifetimes=LIFETIMES, now=NOW)
+
+    assert folded.item == Session(
+        session_id="s1",
+        customer_id="customer-1",
+        session_state="closing",
+        started_at=at(1),
+        last_login_time=at(1),
+        last_login_event_id="l",
+        expires_at=at(90),
+        ended_at=at(30),
+        ended_event_id="e",
+        end_reason="admin",
+        access_token_sha256=sha256(b"token").hexdigest(),
+        client_ip="192.0.2.1",
+        user_agent="Example/1",
+        device_id="laptop",
+        country="DE",
+        source="idp",
+        ttl=seconds(at(30) + KEPT),
+        version=7,
+    )
+
+
+def test_a_child_session_keeps_its_parent() -> None:
+    child = Session(session_id="kid", customer_id=None, parent_session_id="p")
+
+    folded = fold_facts(None, [login("kid", parent_session_id="p")], identity=child, lifetimes=LIFETIMES, now=NOW)
+
+    assert folded.item is not None
+    assert (folded.item.customer_id, folded.item.parent_session_id) == ("customer-1", "p")
+
+
+def test_an_item_outlasts_its_expiry_where_that_is_later() -> None:
+    lifetimes = Lifetimes(maximum=timedelta(days=40))
+
+    folded = fold_facts(None, [login(expires_at=at(60 * 24 * 30))], identity=IDENTITY, lifetimes=lifetimes, now=NOW)
+
+    assert folded.item is not None
+    assert folded.item.ttl == seconds(at(60 * 24 * 30))
+
+
+def test_a_state_that_is_not_known_here_is_kept_and_an_unknown_end_is_never_given_a_time() -> None:
+    stored = replace(IDENTITY, session_state="suspended", last_login_time=at(0), version=1)
+
+    assert fold_logout(stored, logout()) is stored
+    assert fold_logout(replace(stored, ended_at=at(60)), logout(minute=30)).session_state == "suspended"
+
+
+@pytest.mark.parametrize(
+    ("minute", "is_written"), [(5, False), (6, True)], ids=["an earlier one is outlasted", "a later one is not"]
+)
+def test_a_later_logout_of_an_ended_session_lengthens_its_stay(minute: float, is_written: bool) -> None:
+    stored = fold([login(), logout(minute=5)])
+
+    folded = fold_facts(stored, [logout(minute=minute, event_id="z")], identity=IDENTITY, lifetimes=LIFETIMES, now=NOW)
+
+    assert folded.outcomes == [Outcome.DUPLICATE]
+    assert (folded.item is not None) is is_written
+    if folded.item is not None:
+        assert folded.item.ttl == seconds(at(minute) + KEPT)
+        assert folded.item.ended_at == at(5)
+
+
+def test_the_older_of_two_revocations_keeps_its_exception() -> None:
+    one = Revocation(customer_id="c", revoked_at=at(1), except_session_id="a", ttl=5, version=6)
+    other = Revocation(customer_id="c", revoked_at=at(2), except_session_id="b", ttl=7, version=8)
+
+    assert merge_revocations(one, other) == Revocation(
+        customer_id="c",
+        revoked_at=at(2),
+        except_session_id="b",
+        other_revoked_at=at(1),
+        other_except_session_id="a",
+        ttl=5,
+        version=6,
+    )
+    assert merge_revocations(None, other) == other

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import MalformedItemError
@@ -118,7 +118,6 @@ ANY = st.recursive(
 FIELDS = ["ApproximateCreationDateTime", "SequenceNumber", "OldImage", "NewImage"]
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), ANY),
     st.dictionaries(st.sampled_from(["ttl", "version", "PK", "started_at", "session_state"]), ANY),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from providers.envelopes import read_body
@@ -159,14 +159,12 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(JSON_VALUES)
 def test_clean_json_is_read_as_the_standard_library_reads_it(value: object) -> None:
     assert load_json(json.dumps(value)) == value
     assert load_json(json.dumps(value, ensure_ascii=False)) == value
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.characters()) | st.text(alphabet='{}[]",:\\u0eE+-.tfn ', max_size=60))
 def test_any_text_is_json_or_a_rejection(text: str) -> None:
     try:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.times import (
@@ -12,6 +12,8 @@ from schemas.times import (
     from_epoch_seconds,
     parse_rfc3339,
     parse_stored,
+    to_epoch_microseconds,
+    to_epoch_milliseconds,
     to_epoch_seconds,
     to_milliseconds,
 )
@@ -21,7 +23,6 @@ OFFSETS = st.integers(-23 * 60 - 59, 23 * 60 + 59).map(lambda minutes: timezone(
 ROOM_FOR_AN_OFFSET = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 # bounds have to be naive
 
 
-@settings(deadline=None)
 @given(MOMENTS)
 def test_what_is_written_is_read_back(moment: datetime) -> None:
     text = format_rfc3339(moment)
@@ -31,13 +32,11 @@ def test_what_is_written_is_read_back(moment: datetime) -> None:
     assert len(text) == len("2026-03-01T10:20:30.123Z")
 
 
-@settings(deadline=None)
 @given(MOMENTS, MOMENTS)
 def test_texts_sort_as_times_do(one: datetime, other: datetime) -> None:
     assert (format_rfc3339(one) < format_rfc3339(other)) == (one < other)
 
 
-@settings(deadline=None)
 @given(ROOM_FOR_AN_OFFSET, OFFSETS)
 def test_a_time_with_any_offset_is_kept_as_utc_with_milliseconds(local: datetime, zone: timezone) -> None:
     moment = local.replace(tzinfo=zone)
@@ -142,7 +141,6 @@ def test_a_stored_text_that_is_no_time_is_a_value_error(text: str) -> None:
         parse_stored(text)
 
 
-@settings(deadline=None)
 @given(MOMENTS)
 def test_epoch_seconds_are_floored(moment: datetime) -> None:
     floored = from_epoch_seconds(to_epoch_seconds(moment))
@@ -150,10 +148,19 @@ def test_epoch_seconds_are_floored(moment: datetime) -> None:
     assert floored == moment.replace(microsecond=0)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10**14 - 1))
 def test_epoch_milliseconds_of_14_digits_are_exact(milliseconds: int) -> None:
     moment = from_epoch_milliseconds(milliseconds)
 
     assert (moment - datetime(1970, 1, 1, tzinfo=UTC)) == timedelta(milliseconds=milliseconds)
     assert moment.tzinfo is UTC
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_epoch_microseconds_are_exact(moment: datetime) -> None:
+    assert timedelta(microseconds=to_epoch_microseconds(moment)) == moment - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@given(MOMENTS)
+def test_epoch_milliseconds_are_whole_and_exact(moment: datetime) -> None:
+    assert timedelta(milliseconds=to_epoch_milliseconds(moment)) == moment - datetime(1970, 1, 1, tzinfo=UTC)
