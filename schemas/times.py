@@ -4,11 +4,13 @@ Sources: RFC 3339 section 5.6 (date-time); DynamoDB TTL counts epoch seconds.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 _DATE_TIME = re.compile(
     r"\d{4}-\d\d-\d\d[Tt](?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
 )
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse_rfc3339(text: str) -> datetime:
@@ -60,7 +62,7 @@ def parse_stored(text: str) -> datetime:
 
 def to_epoch_seconds(moment: datetime) -> int:
     """Floor to whole seconds since 1970-01-01T00:00:00Z."""
-    return int(moment.timestamp() // 1)
+    return (moment - _EPOCH) // timedelta(seconds=1)
 
 
 def from_epoch_seconds(seconds: int) -> datetime:
@@ -70,7 +72,7 @@ def from_epoch_seconds(seconds: int) -> datetime:
 
 def to_epoch_milliseconds(moment: datetime) -> int:
     """Whole milliseconds since 1970-01-01T00:00:00Z."""
-    return round(moment.timestamp() * 1000)
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def from_epoch_milliseconds(milliseconds: int) -> datetime:
@@ -80,4 +82,4 @@ def from_epoch_milliseconds(milliseconds: int) -> datetime:
 
 def to_epoch_microseconds(moment: datetime) -> int:
     """Whole microseconds since 1970-01-01T00:00:00Z."""
-    return to_epoch_seconds(moment) * 1_000_000 + moment.microsecond
+    return (moment - _EPOCH) // timedelta(microseconds=1)

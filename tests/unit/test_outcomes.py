@@ -1,4 +1,4 @@
-"""The outcome of a whole: that of the part which asks most of its reader."""
+"""The outcome of a whole: the most severe of its parts."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
