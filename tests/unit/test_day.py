@@ -14,6 +14,8 @@ from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 LONGEST = timedelta(days=7)
 DEFAULT = timedelta(hours=12)

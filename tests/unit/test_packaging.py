@@ -19,6 +19,8 @@ from ops.packaging.package import (
 )
 from ops.packaging.report import report
 
+pytestmark = pytest.mark.slow
+
 UNCHECKED_HASH = (0b01).to_bytes(4, "little")
 """Flags of a .pyc that is taken without a look at its source. Source: PEP 552."""
 

@@ -49,7 +49,7 @@ def test_an_event_without_readable_id_has_none() -> None:
 
 
 @pytest.mark.parametrize("character", ["a", "é", "😀", "\\", '"', "\n", "\0", "\ud800"], ids=ascii)
-@pytest.mark.parametrize("size", [MAX_REJECTION_BYTES - 1000, 300_000, 1_000_000])
+@pytest.mark.parametrize("size", [MAX_REJECTION_BYTES - 1000, 300_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
 def test_a_large_body_fits_and_says_where_it_was_cut(character: str, size: int) -> None:
     member = json.dumps({character: character}) + ", "
     body = f"[{member * (size // len(member))}0]"

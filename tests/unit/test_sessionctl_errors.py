@@ -16,6 +16,8 @@ from ops.sessionctl.failures import explain
 from processors.aws.errors import ThroughputError
 from schemas.errors import MalformedItemError
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = {
     "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
     "Outputs": {"SessionsTableName": {"Value": "sessions"}, "EventBusName": {"Value": "bus"}},
