@@ -230,8 +230,8 @@ def sqs_record(event: Event | dict[str, Any] | str, message_id: str | None = Non
         body = json.dumps(event)
     else:
         fields = event.model_dump(mode="json", exclude_none=True)
-        if "access_token" in fields:
-            fields["access_token"] = event.access_token.get_secret_value()  # type: ignore[union-attr]
+        if isinstance(event, LoginEvent) and event.access_token is not None:
+            fields["access_token"] = event.access_token.get_secret_value()
         body = json.dumps(fields)
     sent_at = int(at(60).timestamp() * 1000)
     return {

@@ -20,7 +20,20 @@ GOOD = [
     (time, require_time, {"S": "2026-03-01T14:00:00.000999+02:00"}, NOON),
 ]
 READERS = [(text, require_text, "string"), (number, require_number, "whole number"), (time, require_time, "time")]
-BAD = [None, "x", 5, [], {}, {"S": None}, {"S": 5}, {"N": None}, {"N": 5}, {"N": "1.5"}, {"N": "x"}, {"BOOL": True}]
+BAD: list[Any] = [
+    None,
+    "x",
+    5,
+    [],
+    {},
+    {"S": None},
+    {"S": 5},
+    {"N": None},
+    {"N": 5},
+    {"N": "1.5"},
+    {"N": "x"},
+    {"BOOL": True},
+]
 
 
 @pytest.mark.parametrize(("read", "require", "stored", "expected"), GOOD)

@@ -38,7 +38,7 @@ FULL = Projection(
     session_count=1,
     count_valid_until=12,
 )
-ITEM = {
+ITEM: dict[str, dict[str, Any]] = {
     "PK": {"S": "c#c%231"},
     "customer_id": {"S": "c#1"},
     "last_login_time": {"S": "2026-03-01T12:01:00.000Z"},

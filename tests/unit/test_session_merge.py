@@ -230,7 +230,7 @@ def test_a_revocation_that_is_stored_already_is_not_written_again() -> None:
 
     folded = fold_logouts_all(stored, [logout_all(minute=5), logout_all(minute=4)], now=at(99))
 
-    assert folded == Folded(None, [Outcome.DUPLICATE, Outcome.DUPLICATE])
+    assert (folded.item, folded.outcomes) == (None, [Outcome.DUPLICATE, Outcome.DUPLICATE])
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,9 @@ def test_the_ttl_of_a_revocation_is_never_shortened(stored_ttl: int | None, now:
 
 
 def test_no_event_at_all_changes_no_revocation() -> None:
-    assert fold_logouts_all(None, [], now=NOW) == Folded(None, [])
+    folded = fold_logouts_all(None, [], now=NOW)
+
+    assert (folded.item, folded.outcomes) == (None, [])
 
 
 def test_a_login_gives_every_attribute_and_keeps_what_ended_the_session() -> None:
