@@ -1,5 +1,6 @@
 """Tables and queues for tests of everything that talks to AWS, on moto and on DynamoDB Local."""
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from uuid import uuid4
 
 import boto3
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 
 from processors.projection_table import ProjectionTable
@@ -21,10 +22,17 @@ from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # a mutant must die, or live, the same way in every run, and soon
 settings.register_profile(
-    "mutation run", settings.get_profile("busy machine"), derandomize=True, database=None, max_examples=25
+    "mutation run",
+    settings.get_profile("busy machine"),
+    derandomize=True,
+    database=None,
+    max_examples=25,
+    phases=(Phase.explicit, Phase.generate),  # no example is shrunk: nobody reads it
 )
 IS_MUTATION_RUN = "MUTANT_UNDER_TEST" in os.environ
 settings.load_profile("mutation run" if IS_MUTATION_RUN else "busy machine")
+if IS_MUTATION_RUN:
+    gc.disable()  # each mutant is tried in a process of its own, which does not live long
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 REGION = "eu-west-1"
