@@ -55,7 +55,7 @@ def read_events(body: object, *, sent_at: datetime | None, providers: Providers 
         content = read_text(Text(body, "body"), budget)
         if _is_canonical(content, None):
             return [parse_event(content, sent_at=sent_at) or IgnoredEvent()]
-        return _Context(sent_at, providers, budget).read(content)
+        return _Context(sent_at, sent_at, providers, budget).read(content)
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 
@@ -77,7 +77,8 @@ def read_eventbridge_events(
     try:
         if not isinstance(event, dict) or not is_eventbridge_event(event):
             raise RejectedEventError("not an EventBridge event: source, detail-type or detail is missing")
-        return _Context(_earlier(_time_of(event), sent_at), providers, Budget(MAX_EVENTS)).read(event)
+        occurred = _earlier(_time_of(event), sent_at)
+        return _Context(occurred, sent_at, providers, Budget(MAX_EVENTS)).read(event)
     except RejectedEventError as error:
         return [RejectedEvent(error)]
 
@@ -106,6 +107,7 @@ class _Context:
 
     Attributes:
         sent_at: When the message was sent, aware UTC.
+        received_at: The same by a clock that no sender can set, for the expiry of tokens.
         providers: How events of identity systems are read.
         budget: What the message may still take.
         envelope: The innermost envelope with an `id` and `time`; several events in one share its time, not its id.
@@ -114,6 +116,7 @@ class _Context:
     """
 
     sent_at: datetime | None
+    received_at: datetime | None
     providers: Providers
     budget: Budget
     envelope: Mapping[str, Any] | None = None
@@ -180,7 +183,7 @@ class _Context:
         from providers.tokens import is_token, read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
 
         if is_token(text):
-            return read_claims(text, self.providers.verifier)
+            return read_claims(text, self.providers.token_keys, self.received_at)
         if text.lstrip()[:1] in ("{", "["):
             raise RejectedEventError("the event is encoded twice: a JSON string with JSON in it; send the object")
         raise RejectedEventError("the event must be a JSON object")

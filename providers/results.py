@@ -10,7 +10,7 @@ from schemas.events import Event
 if TYPE_CHECKING:
     from providers.namespaces import Namespaces
     from providers.provider_mappings import ProviderMappings
-    from providers.tokens import TokenVerifier
+    from providers.token_keys import TokenKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +55,13 @@ class Providers:
 
     Attributes:
         mappings: Gives their mappings; called at the first event that is not canonical.
-        verifier: Verifies signed tokens; None reads them unverified.
+        token_keys: Verify signed tokens; None reads them unverified.
         customer_namespace: `provider` or `none`: whether ids that a mapping yields become `<provider>:<tenant>:<id>`.
         customer_namespaces: `provider:tenant` by issuer, for formats that many systems share.
     """
 
     mappings: "Callable[[], ProviderMappings]" = _bundled
-    verifier: "TokenVerifier | None" = None
+    token_keys: "TokenKeys | None" = None
     customer_namespace: str = "none"
     customer_namespaces: Mapping[str, str] = field(default_factory=dict)
 

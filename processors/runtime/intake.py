@@ -15,6 +15,7 @@ from providers.envelopes import BUNDLED, Providers
 if TYPE_CHECKING:
     from providers.mapping_files import MappingFile
     from providers.provider_mappings import ProviderMappings
+    from providers.token_keys import TokenKeys
 
 
 def event_processor(settings: Settings) -> EventProcessor:
@@ -55,18 +56,25 @@ def providers_of(settings: Settings) -> Providers:
 def _providers(directory: str, jwks: str) -> Providers:
     from providers.mapping_files import MappingError  # noqa: PLC0415 (start-up: only those who configure it wait for it)
     from providers.provider_mappings import DIRECTORY, load_mappings  # noqa: PLC0415 (as above)
-    from providers.tokens import TokenKeys, TokenKeysError  # noqa: PLC0415 (as above)
 
+    keys = _token_keys(jwks) if jwks else None
+    if not directory:
+        return Providers(token_keys=keys)
     try:
-        verifier = TokenKeys(jwks) if jwks else None
-        if not directory:
-            return Providers(verifier=verifier)
         mappings = load_mappings(DIRECTORY, Path(directory))
-    except TokenKeysError as error:
-        raise SettingsError(f"the environment variable TOKEN_JWKS: {error}") from None
     except MappingError as error:
         raise SettingsError(f"PROVIDER_MAPPINGS_DIRECTORY: {error}") from None
-    return Providers(lambda: mappings, verifier)
+    return Providers(lambda: mappings, keys)
+
+
+def _token_keys(jwks: str) -> "TokenKeys":
+    from providers.key_sets import KeySetError  # noqa: PLC0415 (start-up: cryptography is for those who configure keys)
+    from providers.token_keys import TokenKeys  # noqa: PLC0415 (as above)
+
+    try:
+        return TokenKeys(jwks)
+    except KeySetError as error:
+        raise SettingsError(f"the environment variable TOKEN_JWKS: {error}") from None
 
 
 @lru_cache(maxsize=4)
