@@ -8,6 +8,7 @@ takes a queue's URL for an ARN, any text for a filter, and any batch size for a 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 from cfnlint.api import lint
 
 from ops.validation.filters import FilterCriteria, FilterPatternError
+from ops.validation.token_keys import findings_in_token_keys
 from ops.validation.translation import TEMPLATE_PATH, TemplateError, translate
 
 ALL_ON = {
@@ -107,7 +109,7 @@ def _place(finding: Any) -> str:
 
 def main() -> None:
     """Print what is wrong and end with exit code 1, or say that nothing is."""
-    found = findings()
+    found = [f"template.yaml: {finding}" for finding in findings()] + findings_in_token_keys(os.environ)
     if found:
-        sys.exit("\n".join(f"template.yaml: {finding}" for finding in found))
+        sys.exit("\n".join(found))
     print("template.yaml: nothing found in what is deployed")

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from ops.validation.token_keys import findings_in_token_keys
 from processors.runtime.intake import providers_of
 from processors.runtime.settings import Settings, SettingsError
 from providers.key_sets import KeySetError, read_key_sets
@@ -159,3 +161,31 @@ def test_a_key_with_changed_members_is_taken_or_refused_and_nothing_else(
 def test_any_other_value_is_refused_and_nothing_else(content: Any) -> None:
     with pytest.raises(KeySetError):
         read_key_sets(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        r'''"LogLevel=\"DEBUG\" TokenJwks=\"{\\\"keys\\\": []}\""''',
+        """['LogLevel=DEBUG', 'TokenJwks={"keys": []}']""",
+        r'''"ParameterKey=LogLevel,ParameterValue=DEBUG ParameterKey=TokenJwks,ParameterValue='{\"keys\":[]}'"''',
+    ],
+    ids=["as sam deploy --guided writes them", "a list", "the long form"],
+)
+def test_keys_of_the_sam_configuration_are_checked_before_they_are_deployed(tmp_path: Path, overrides: str) -> None:
+    file = tmp_path / "samconfig.toml"
+    file.write_text(f"version = 0.1\n[live.deploy.parameters]\nparameter_overrides = {overrides}\n")
+
+    [finding] = findings_in_token_keys({}, file)
+
+    assert finding.startswith(
+        "samconfig.toml.live.deploy.parameters.parameter_overrides: TokenJwks: keys must be a list"
+    )
+
+
+def test_keys_of_the_environment_are_checked_before_they_are_deployed(tmp_path: Path) -> None:
+    wrong = findings_in_token_keys({"TOKEN_JWKS": json.dumps({"keys": [OCT]})}, tmp_path / "none.toml")
+    right = findings_in_token_keys({"TOKEN_JWKS": json.dumps({"keys": [EC]})}, tmp_path / "none.toml")
+
+    assert [finding[:60] for finding in wrong] == ["TOKEN_JWKS: key 1 (kid 'shared') is a shared secret (kty oct"]
+    assert right == []

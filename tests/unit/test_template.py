@@ -1,6 +1,7 @@
 """What template.yaml promises, read from the document that a deployment would make of it."""
 
 import json
+import re
 import tomllib
 from functools import cache
 from importlib import import_module
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 
 import pytest
 from cfnlint.api import lint
+from joserfc.jwk import ECKey, OctKey
 from samtranslator.yaml_helper import yaml_parse
 
 from ops.validation.checks import ALL_ON
@@ -21,6 +23,8 @@ from providers.provider_mappings import DIRECTORY as MAPPINGS
 from schemas.items import Session, write_item
 from tests.resolved_template import resolved
 
+KEYS = {"keys": [ECKey.generate_key("P-256", private=False).as_dict()]}
+JWKS = json.dumps(KEYS)
 CONSUMER_VARIABLES = {
     "CUSTOMER_NAMESPACE",
     "CUSTOMER_NAMESPACES",
@@ -428,7 +432,7 @@ def test_writing_in_batches_is_allowed_through_the_transport_in_use_only(role: s
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_every_function_takes_the_environment_that_it_is_given(level: str, limit: str) -> None:
     chosen = {"LogLevel": level, "MaxSessionsPerCustomer": limit}
-    further = {"ProviderMappingsDirectory": "/opt/mappings", "TokenJwks": "{}"}
+    further = {"ProviderMappingsDirectory": "/opt/mappings", "TokenJwks": JWKS}
     resources = resolved(ALL_ON | chosen | further).values()
 
     for function in (resource for resource in resources if resource["Type"] == "AWS::Lambda::Function"):
@@ -440,6 +444,28 @@ def test_every_function_takes_the_environment_that_it_is_given(level: str, limit
 
         assert settings.sessions_table == "SessionsTable"
         assert settings.log_level == level
+
+
+@pytest.mark.parametrize(
+    "value", ["", JWKS, json.dumps({"key_sets": [{"issuer": "https://op.example.com", **json.loads(JWKS)}]})]
+)
+def test_public_keys_can_be_deployed(value: str) -> None:
+    assert re.fullmatch(document()["Parameters"]["TokenJwks"]["AllowedPattern"], value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{}",
+        '{"keys": []}',
+        '{"key_sets": []}',
+        json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]}),
+        json.dumps({"keys": [OctKey.generate_key(256).as_dict()]}),
+    ],
+    ids=["nothing", "no keys", "no key sets", "a private key", "a shared secret"],
+)
+def test_keys_that_verify_nothing_or_are_secret_cannot_be_deployed(value: str) -> None:
+    assert not re.fullmatch(document()["Parameters"]["TokenJwks"]["AllowedPattern"], value)
 
 
 def test_no_limit_is_offered_that_a_projection_cannot_enforce() -> None:
