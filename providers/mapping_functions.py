@@ -1,6 +1,6 @@
-"""Functions that mapping files may call, for what JMESPath cannot say. Times and addresses need none: fields are read.
+"""Functions that mapping files may call, for what JMESPath lacks. Times and addresses are read without one.
 
-Each takes anything and answers null where it makes no sense, so that expressions stay short.
+Each accepts any value and returns null where it does not apply, so that expressions stay short.
 """
 
 import json
@@ -19,12 +19,12 @@ class MappingFunctions(Functions):  # type: ignore[misc] # jmespath ships no typ
 
     @signature({"types": []}, {"types": []})  # type: ignore[untyped-decorator] # jmespath ships no types
     def _func_member(self, container: Any, name: Any) -> Any:
-        """Give the member of an object whose name is known only from the event."""
+        """Return the member of an object whose name is known only from the event."""
         return container.get(name) if isinstance(container, dict) and isinstance(name, str) else None
 
     @signature({"types": []}, {"types": ["string"]})  # type: ignore[untyped-decorator] # jmespath ships no types
     def _func_capture(self, text: Any, pattern: str) -> str | None:
-        """Give the first group (or all, where there is none) of what a regular expression finds in a text."""
+        """Return the first group of the first match of a regular expression, or the match where it has no group."""
         if not isinstance(text, str) or len(text) > _MAX_TEXT:
             return None
         found = _compiled(pattern).search(text)
@@ -32,7 +32,7 @@ class MappingFunctions(Functions):  # type: ignore[misc] # jmespath ships no typ
 
     @signature({"types": []})  # type: ignore[untyped-decorator] # jmespath ships no types
     def _func_parse_json(self, text: Any) -> Any:
-        """Read a text that holds JSON."""
+        """Return the value of a JSON text."""
         try:
             return json.loads(text) if isinstance(text, str) else None
         except (ValueError, RecursionError):
@@ -44,7 +44,7 @@ OPTIONS = jmespath.Options(custom_functions=MappingFunctions())
 
 
 def arity_of(name: str) -> tuple[int, bool] | None:
-    """Say how many arguments a function takes, and whether more may follow; None for one that is not there."""
+    """Return how many arguments a function takes, and whether more may follow; None for an unknown function."""
     function = MappingFunctions.FUNCTION_TABLE.get(name)
     if function is None:
         return None

@@ -1,6 +1,6 @@
-"""How values of identity systems are read: what is absent, ids, times, addresses. One place for every provider.
+"""How values of identity systems are read: absent ones, ids, times, addresses. One place for every provider.
 
-Pure. Rules that canonical events do not need, because their publishers follow ours, are here and nowhere else.
+Pure. Canonical events need none of these rules, because their publishers follow ours.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ _LONGEST_ID = 256
 
 
 def is_absent(value: object) -> bool:
-    """Whether a value stands for none: null, the empty string, or a mask, which must never become an id."""
+    """Return True for no value: null, the empty string, or a mask, which must never become an id."""
     return value is None or value == "" or (isinstance(value, str) and _MASK.fullmatch(value) is not None)
 
 
@@ -49,14 +49,14 @@ def read_id(value: object) -> str:
 def read_time(value: object) -> datetime:
     """Read a time in any form that identity systems write.
 
-    A number, also in a text, counts from 1970 in the unit that its size tells; field names are not to be trusted with
-    that. A date and time without zone is UTC.
+    A number, also in a text, counts from 1970 in the unit that its number of digits implies; names of fields do not
+    say it reliably. A date and time without zone is UTC.
 
     Returns:
-        Aware UTC with milliseconds; what is finer is cut.
+        Aware UTC with milliseconds; finer fractions are cut.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: It is not a time in one of these forms.
     """
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError("is neither a number nor a text with a time")
@@ -69,7 +69,7 @@ def read_time(value: object) -> datetime:
         return parse_rfc3339(
             f"{date}T{time}{offset if ':' in offset or offset == 'Z' else f'{offset[:3]}:{offset[3:]}'}"
         )
-    raise ValueError("is no date and time, and no number since 1970")
+    raise ValueError("is neither a date and time nor a number since 1970")
 
 
 def _read_epoch(text: str, *, whole: str) -> datetime:
@@ -85,7 +85,7 @@ def _read_epoch(text: str, *, whole: str) -> datetime:
 
 
 def clean_ip(value: object) -> str | None:
-    """Take the address out of what may have brackets or a port; None for what is none, or says "any"."""
+    """Return an IP address without brackets and port; None if it is not an address, or stands for any."""
     if not isinstance(value, str):
         return None
     text = value.strip()
@@ -99,20 +99,20 @@ def clean_ip(value: object) -> str | None:
 
 
 def clean_text(value: object, *, longest: int) -> str | None:
-    """Take a text that only describes, or None for what is none: no login is lost for its decoration."""
+    """Return a descriptive text, or None if it is not a usable one: no login is rejected for its description."""
     if not isinstance(value, str) or is_absent(value) or len(value) > longest or not value.isprintable():
         return None
     return value
 
 
 def derived_event_id(parts: Iterable[str | None]) -> str:
-    """Make the id of an event that has none: the same for every copy of it, another for every other event."""
+    """Derive the id of an event without one: the same for each copy of it, and different for any other event."""
     return sha256(
         "\n".join(f"{len(part)}:{part}" if part is not None else "-" for part in parts).encode(errors="surrogatepass")
     ).hexdigest()
 
 
 def derived_session_id(provider: str, event_id: str) -> str:
-    """Make the id of the session of a login that names none: each login is one of its own."""
+    """Derive the session id of a login without one: each such login is a session of its own."""
     session_id = f"{provider}:{event_id}"
     return session_id if len(session_id) <= _LONGEST_ID else f"{provider}:{derived_event_id([event_id])}"

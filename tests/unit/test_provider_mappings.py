@@ -184,7 +184,7 @@ def test_a_logout_without_customer_names_its_session_only_and_one_with_neither_i
         ({"who": ""}, "example in: customer_id is missing: who"),
         ({"who": []}, "example in: customer_id is neither a text nor a whole number: who"),
         ({"at": None}, "example in: occurred_at is missing: at || sent"),
-        ({"at": "soon"}, "example in: occurred_at is no date and time, and no number since 1970: at || sent"),
+        ({"at": "soon"}, "example in: occurred_at is neither a date and time nor a number since 1970: at || sent"),
         ({"who": "c" * 257}, "example in: customer_id: "),
     ],
 )
