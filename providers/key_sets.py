@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
@@ -167,7 +166,7 @@ def _public_key(jwk: Mapping[str, Any], kty: str, where: str) -> RSAKey | ECKey 
     try:
         key = _KEYS[kty].import_key({name: jwk[name] for name in ("kty", *_MEMBERS[kty])})
         bits = key.public_key.key_size if isinstance(key, RSAKey) else None
-    except (JoseError, ValueError, TypeError, OverflowError, UnsupportedAlgorithm):
+    except (JoseError, ValueError, TypeError):
         names = " and ".join(_MEMBERS[kty])
         raise KeySetError(f"{where} is broken: {names} do not make a public {kty} key; copy it again") from None
     if bits is not None and bits not in _RSA_BITS:

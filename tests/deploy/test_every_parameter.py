@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey
 
 from ops.local_aws.logs import FunctionLogs
 from ops.local_aws.stack import LocalStack
@@ -13,6 +15,8 @@ from ops.validation.translation import load_template
 from schemas.times import format_rfc3339
 from tests.deploy.conftest import eventually, sessionctl
 
+ISSUER = "https://op.example.com"
+KEY = ECKey.generate_key("P-256", {"kid": "op-1"})
 OTHER = {
     "SessionTtlSeconds": "3600",
     "SessionMaxLifetimeSeconds": "86400",
@@ -26,6 +30,7 @@ OTHER = {
     "CognitoEventBusName": "default",
     "AwsSignInEventBusName": "default",
     "SalesforceEventBusName": "salesforce",
+    "TokenJwks": json.dumps({"key_sets": [{"issuer": ISSUER, "keys": [KEY.as_dict(private=False)]}]}),
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
@@ -33,7 +38,6 @@ OTHER = {
 LEFT = {
     "CustomerNamespace": "changes every id; tests/unit/test_template.py and tests/unit/test_namespaces.py cover it",
     "ProviderMappingsDirectory": "a layer would have to bring one; tests/unit/test_template.py covers it",
-    "TokenJwks": "needs joserfc in the bundle",
 }
 
 
@@ -135,6 +139,34 @@ def test_the_direct_function_takes_what_is_put_on_the_bus(stack: LocalStack) -> 
     put(stack, stack.outputs["EventBusName"], "com.example.auth", "Login", login("direct"))
 
     eventually("the direct function has an outcome", lambda: logs.read() is not None and logs.metrics.total() > 0)
+
+
+def logout_token(session: str, issuer: str = ISSUER) -> str:
+    claims = {
+        "iss": issuer,
+        "jti": f"lt-{session}",
+        "iat": int(datetime.now(UTC).timestamp()),
+        "sub": "u-1",
+        "sid": session,
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    }
+    return jws.serialize_compact({"alg": "ES256", "kid": "op-1"}, json.dumps(claims), KEY)
+
+
+def test_a_token_is_verified_with_the_keys_of_the_parameter(stack: LocalStack) -> None:
+    for session in ("s-real", "s-forged"):
+        names = {"session_id": f"oidc:example:{session}", "customer_id": "oidc:example:u-1"}
+        send(stack, json.dumps(login(session) | names))
+    eventually("both are logged in", lambda: count_of(stack, "oidc:example:u-1") == 2)
+
+    header, payload, _ = logout_token("s-forged").split(".")
+    send(stack, f"{header}.{payload}.{logout_token('another').split('.')[2]}")
+    send(stack, logout_token("s-forged", issuer="https://evil.example"))
+    send(stack, logout_token("s-real"))
+
+    eventually("one is logged out", lambda: count_of(stack, "oidc:example:u-1") == 1)
+    forged = sessionctl(stack, "get", "session", "oidc:example:s-forged", "--customer", "oidc:example:u-1")
+    assert forged["session_state"] == "active"
 
 
 def test_the_limit_of_the_parameter_ends_the_oldest_session(stack: LocalStack) -> None:

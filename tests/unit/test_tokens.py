@@ -248,6 +248,7 @@ def test_tenants_that_share_a_key_are_each_held_to_their_own_set(issuer: str) ->
     ("changed", "reason"),
     [
         ({"iat": None}, "the logout token's iat is missing, but is required"),
+        ({"iat": True}, "the logout token's iat is of type bool, but is required"),
         ({"jti": None}, "the logout token's jti is missing, but is required"),
         ({"jti": 7}, "the logout token's jti is of type int, but is required"),
         ({"events": [LOGOUT]}, "the logout token's events is not an object"),
@@ -259,6 +260,12 @@ def test_tenants_that_share_a_key_are_each_held_to_their_own_set(issuer: str) ->
 def test_a_verified_logout_token_has_what_its_specification_requires(changed: dict[str, Any], reason: str) -> None:
     with pytest.raises(RejectedEventError, match=re.escape(reason)):
         read(signed(EC, CLAIMS | changed, alg="ES256"))
+
+
+@pytest.mark.parametrize("payload", [[CLAIMS], "a text", 7, None])
+def test_a_signed_payload_that_is_not_an_object_is_rejected(payload: object) -> None:
+    with pytest.raises(RejectedEventError, match="the token's payload is not a JSON object"):
+        read(signed(EC, payload, alg="ES256"))
 
 
 def test_keys_of_the_environment_verify() -> None:
