@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from processors.aws.conditional_writes import Item
+from processors.aws.conditional_writes import Item, key_item
 from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import ReadError, raising_read_errors
 from processors.aws.item_store import Decision, ItemStore
@@ -18,8 +18,9 @@ from processors.projections.merge import Merged, merge
 from processors.projections.rebuild import rebuild
 from processors.projections.register_reads import ReadBack, needs_register, read_for_batch, read_for_rebuild
 from processors.projections.state import CAPACITY, Rules
+from processors.register.erased_list import ErasedList
 from processors.runtime.clock import utc_now
-from schemas.errors import MalformedItemError
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.keys import Key
 from schemas.projection_items import OWNED_ATTRIBUTES, Projection, projection_key, read_projection, write_projection
 from schemas.times import to_epoch_microseconds
@@ -27,14 +28,13 @@ from schemas.times import to_epoch_microseconds
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from processors.register.reader import RegisterReader
     from processors.session_table import SessionTable
 
 logger = logging.getLogger(__name__)
 
 
 class NotWrittenError(Exception):
-    """A projection could not be written: races were lost, or the table was throttled, again and again."""
+    """An item could not be written: races were lost, or the table was throttled, again and again."""
 
 
 class ProjectionTable:
@@ -87,12 +87,8 @@ class ProjectionTable:
             ReadError: The table could not be read.
             MalformedItemError: The item breaks the schema.
         """
-        with raising_read_errors():
-            response = self._client.get_item(
-                TableName=self._table_name, Key={"PK": {"S": projection_key(customer_id).pk}}, ConsistentRead=True
-            )
-        projection = read_projection(response["Item"]) if "Item" in response else None
-        return activity_at(projection, customer_id, now or self._clock())
+        item = self._get(customer_id)
+        return activity_at(None if item is None else read_projection(item), customer_id, now or self._clock())
 
     def apply(self, facts: Mapping[str, CustomerFacts], *, deadline: Deadline = NEVER) -> dict[str, Merged]:
         """Merge what a batch says about each customer; at most one write per customer.
@@ -137,7 +133,7 @@ class ProjectionTable:
             MalformedItemError: A session item breaks the schema, or the projection is of a later release.
             NotWrittenError: Races were lost, or the table was throttled, again and again.
         """
-        self._reader()
+        self._register()
         key = projection_key(customer_id)
         settled = self._store.converge([key], partial(self._decide_rebuild, customer_id, send is not None))
         if key not in settled:
@@ -147,25 +143,61 @@ class ProjectionTable:
             send(logouts_for_ending(customer_id, merged.ending))
         return activity_at(merged.projection, customer_id, now or self._clock())
 
-    def _reader(self) -> "RegisterReader":
+    def find(self, customer_id: str) -> Projection | None:
+        """Read a customer's projection; strongly consistent. None where there is none, or it breaks the schema.
+
+        Raises:
+            ReadError: The table could not be read.
+            NewerFormatError: A later release wrote the item.
+        """
+        return _read_if_possible(self._get(customer_id))
+
+    def erase(self, customer_id: str, erased: ErasedList) -> Projection | None:
+        """Make an erased customer's projection anew from the register alone; nothing of it is carried over.
+
+        Args:
+            customer_id: The customer.
+            erased: A list that names the customer.
+
+        Returns:
+            What is stored now; None where nothing is left to store: the item is deleted.
+
+        Raises:
+            ReadError: A table could not be read.
+            MalformedItemError: A session item breaks the schema, or an item is of a later release.
+            NotWrittenError: Races were lost, or the table was throttled, again and again.
+        """
+        key = projection_key(customer_id)
+        settled = self._store.converge([key], partial(self._decide_erased, customer_id, erased))
+        if key not in settled:
+            raise NotWrittenError(customer_id)
+        return settled[key]
+
+    def _get(self, customer_id: str) -> Item | None:
+        with raising_read_errors():
+            response: Any = self._client.get_item(
+                TableName=self._table_name, Key=key_item(projection_key(customer_id)), ConsistentRead=True
+            )
+        item: Item | None = response.get("Item")
+        return item
+
+    def _register(self) -> "SessionTable":
         if self._sessions is None:
             raise TypeError(
                 "ProjectionTable(..., sessions=...) is needed: projections are made from the sessions table"
             )
-        return self._sessions.reader
+        return self._sessions
 
     def _decide_rebuild(
         self, customer_id: str, with_policies: bool, stored: Mapping[Key, Item | None]
     ) -> dict[Key, Decision[Merged]]:
         [(key, item)] = stored.items()
-        projection = None
-        if item is not None:
-            try:
-                projection = read_projection(item)
-            except MalformedItemError:
-                logger.exception("projection cannot be read: made anew from the register")
+        erased = self._register().erased.current()
+        projection = _read_if_possible(item)
+        if projection is not None:
+            projection = erased.rest_of_projection(projection)
         read_at = self._clock()  # after the projection was read, and before the register is
-        register = read_for_rebuild(self._reader(), customer_id, projection, read_at)
+        register = read_for_rebuild(self._register().reader, customer_id, projection, read_at, erased)
         merged = rebuild(
             projection,
             register,
@@ -177,6 +209,27 @@ class ProjectionTable:
         )
         is_unknown = item is None and not register.sessions and register.revocation is None
         return {key: Decision(None if is_unknown else write_projection(merged.projection), merged)}
+
+    def _decide_erased(
+        self, customer_id: str, erased: ErasedList, stored: Mapping[Key, Item | None]
+    ) -> dict[Key, Decision[Projection | None]]:
+        [(key, item)] = stored.items()
+        known = _read_if_possible(item)
+        read_at = self._clock()
+        register = read_for_rebuild(self._register().reader, customer_id, known, read_at, erased)
+        empty = Projection(customer_id=customer_id, end_watermark=None if known is None else known.end_watermark)
+        made = rebuild(
+            empty,
+            register,
+            CustomerFacts(),
+            customer_id=customer_id,
+            now=read_at,
+            rules=self._rules,
+            with_policies=False,
+        ).projection
+        if made.last_login_time is None and made.revocation is None and not made.sessions:
+            return {key: Decision(None, None, is_deletion=True)}
+        return {key: Decision(write_projection(made), made)}
 
     def _decide(
         self, customers: Mapping[Key, str], facts: Mapping[str, CustomerFacts], stored: Mapping[Key, Item | None]
@@ -196,7 +249,8 @@ class ProjectionTable:
         read = ReadBack()
         try:
             if needing:
-                read = read_for_batch(self._reader(), needing, facts, read_at)
+                sessions = self._register()
+                read = read_for_batch(sessions.reader, needing, facts, read_at, sessions.erased.current())
         except ReadError as error:
             logger.warning("sessions could not be read again", extra={"error_code": error.code})
             projections = {name: found for name, found in projections.items() if name not in needing}
@@ -233,3 +287,18 @@ class ProjectionTable:
                 rules=self._rules,
             )
         return merged._replace(unreadable=unreadable)
+
+
+def _read_if_possible(item: Item | None) -> Projection | None:
+    """Read a projection that is to be made anew: one that breaks the schema is read as absent.
+
+    Raises:
+        NewerFormatError: A later release wrote it: it may hold what would be lost here.
+    """
+    try:
+        return None if item is None else read_projection(item)
+    except NewerFormatError:
+        raise
+    except MalformedItemError:
+        logger.exception("projection cannot be read: made anew from the register")
+        return None

@@ -10,6 +10,7 @@ from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import raising_read_errors
 from processors.aws.item_store import ItemStore
 from processors.aws.transports import TableFormat
+from processors.register.erased import ErasedCustomers
 from processors.register.partitions import INVERTED_INDEX
 from processors.register.reader import RegisterReader
 from processors.register.session_writes import SessionWrites
@@ -24,7 +25,6 @@ from schemas.times import to_epoch_milliseconds
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from processors.register.erased import ErasedCustomers
     from processors.register.searches import Delivery
     from schemas.events import Event, LoginEvent, LogoutEvent
 
@@ -49,7 +49,8 @@ class SessionTable:
         concurrency: Most requests under way at a time.
         max_event_age: Age beyond which the intake rejects logins: a logout that is still older and finds nothing is
             stale. None, as for an import: events of any age are taken.
-        erased: Who was erased; None: nobody.
+        erased: Reads the list of erased customers; None: made here. The handlers of a container share one, which reads
+            it once a minute.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class SessionTable:
         clock: Callable[[], datetime] = utc_now,
         concurrency: int = 1,
         max_event_age: timedelta | None = None,
-        erased: "ErasedCustomers | None" = None,
+        erased: ErasedCustomers | None = None,
     ) -> None:
         self._client = client
         self._table_name = table_name
         self._clock = clock
-        store = ItemStore(
+        self.erased = erased or ErasedCustomers(client, table_name, clock=clock)
+        """The list of erased customers."""
+        self.store = store = ItemStore(
             client,
             table_name,
             TableFormat(OWNED_ATTRIBUTES, to_epoch_milliseconds),
@@ -75,6 +78,7 @@ class SessionTable:
             concurrency=concurrency,
             clock=clock,
         )
+        """Conditional writes by key, for the erasure."""
         self.reader = RegisterReader(
             client, table_name, store=store, batch_statements=batch_statements, concurrency=concurrency
         )
@@ -85,7 +89,7 @@ class SessionTable:
             lifetimes=lifetimes or Lifetimes(),
             clock=clock,
             max_event_age=max_event_age,
-            erased=erased,
+            erased=self.erased,
         )
 
     def create_session(self, login: "LoginEvent") -> Outcome:

@@ -45,10 +45,12 @@ class Decision(Generic[Result]):
     Args:
         item: Our attributes of the item to store, without `version`; None where nothing changes.
         result: What the caller learns once the decision holds.
+        is_deletion: Delete what is stored; `item` is None.
     """
 
     item: Item | None
     result: Result
+    is_deletion: bool = False
 
 
 Decide: TypeAlias = Callable[[Mapping[Key, Item | None]], Mapping[Key, Decision[Result]]]
@@ -140,7 +142,7 @@ class ItemStore:
         conflicts: set[Key] = set()
         writes: list[Write] = []
         for key, decision in decisions.items():
-            if decision.item is None:
+            if decision.item is None and not (decision.is_deletion and stored[key] is not None):
                 settled[key] = decision.result
             else:
                 writes.append(Write(key, stored[key], decision.item, self._owned))

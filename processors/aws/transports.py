@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from processors.aws.conditional_writes import Write, put_request, statement, update_request
+from processors.aws.conditional_writes import Write, delete_request, put_request, statement, update_request
 from processors.aws.deadline import Deadline
 from processors.aws.errors import error_code
 from processors.aws.parallel import chunks, run_all
@@ -113,21 +113,25 @@ class Transport:
         return [(write, _result_of(code)) for write, code in zip(writes, codes, strict=True)]
 
     def write_items(self, writes: Sequence[Write], deadline: Deadline) -> Iterator[tuple[Write, WriteResult]]:
-        """Write with a PutItem or an UpdateItem for each item, for engines without PartiQL."""
+        """Write with a PutItem, UpdateItem or DeleteItem for each item, for engines without PartiQL."""
         for write in writes:
             yield write, WriteResult.FAILED if deadline.expired else self._write_item(write)
 
     def _write_item(self, write: Write) -> WriteResult:
         at_least = self._format.version_at(self._clock())
+        send: Callable[..., object]
+        if write.old is None:
+            operation, send, request = "PutItem", self._client.put_item, put_request(write, at_least=at_least)
+        elif write.new is None:
+            operation, send, request = "DeleteItem", self._client.delete_item, delete_request(write)
+        else:
+            operation, send, request = "UpdateItem", self._client.update_item, update_request(write, at_least=at_least)
         try:
-            if write.old is None:
-                self._client.put_item(TableName=self._table_name, **put_request(write, at_least=at_least))
-            else:
-                self._client.update_item(TableName=self._table_name, **update_request(write, at_least=at_least))
+            send(TableName=self._table_name, **request)
         except self._client.exceptions.ConditionalCheckFailedException:
             return WriteResult.CONFLICT
         except (ClientError, BotoCoreError) as error:
-            log_failure("PutItem" if write.old is None else "UpdateItem", self._table_name, 1, error)
+            log_failure(operation, self._table_name, 1, error)
             return WriteResult.FAILED
         return WriteResult.WRITTEN
 

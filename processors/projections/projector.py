@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors.aws.deadline import NEVER, Deadline
+from processors.aws.errors import ReadError
 from processors.aws.failed_batches import FailedBatches
 from processors.aws.message_queue import MessageQueue
 from processors.policies.cascade import cascade
@@ -12,6 +13,7 @@ from processors.policies.commands import Command
 from processors.policies.enforcement import end_marked_sessions, end_sessions_beyond_capacity
 from processors.projection_table import ProjectionTable
 from processors.projections.facts import CustomerFacts, add_record
+from processors.register.erased_list import ErasedList
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 from schemas.stream import StreamRecord, read_record, sequence_number_of
@@ -69,7 +71,15 @@ class Projector:
         Every logout is sent after the projections were written and before the batch is answered; what cannot be sent
         fails its record. So a crash in between loses nothing.
         """
-        records, facts, unreadable = _read_all(raw_records)
+        try:
+            erased = self._sessions.erased.current()
+        except ReadError as error:
+            logger.warning("list of erased customers could not be read", extra={"error_code": error.code})
+            failed = {sequence_number_of(raw) for raw in raw_records}
+            return Projected(
+                frozenset(failed), {"records": 0, "customers": 0, "commands": 0, "failed_records": len(failed)}
+            )
+        records, facts, unreadable = _read_all(raw_records, erased)
         merged = self._projections.apply(facts, deadline=self._deadline)
         failed = {number for name in facts.keys() - merged.keys() for number in facts[name].sequence_numbers}
         unreadable |= {number for result in merged.values() for number in result.unreadable}
@@ -102,8 +112,10 @@ class Projector:
         return unreadable - named if is_done else unreadable
 
 
-def _read_all(raw_records: Sequence[object]) -> tuple[list[StreamRecord], dict[str, CustomerFacts], set[str]]:
-    """Read records.
+def _read_all(
+    raw_records: Sequence[object], erased: ErasedList
+) -> tuple[list[StreamRecord], dict[str, CustomerFacts], set[str]]:
+    """Read records; those of what was erased are passed over.
 
     Returns:
         Those that can be read, what they say about each customer, and the sequence numbers of the others.
@@ -113,9 +125,10 @@ def _read_all(raw_records: Sequence[object]) -> tuple[list[StreamRecord], dict[s
     unreadable: set[str] = set()
     for raw in raw_records:
         try:
-            record = read_record(raw)
-            add_record(facts, record)
-            records.append(record)
+            record = erased.rest_of_record(read_record(raw))
+            if record is not None:
+                add_record(facts, record)
+                records.append(record)
         except MalformedItemError as error:
             number = sequence_number_of(raw)
             logger.error("stream record cannot be read", extra={"sequence_number": number, "reason": str(error)})

@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from processors.projections.facts import CustomerFacts
 from processors.projections.merge import find_suspects
 from processors.projections.rebuild import CustomerRegister
+from processors.register.erased_list import ErasedList
 from processors.register.reader import Items, RegisterReader
 from schemas.errors import MalformedItemError
 from schemas.items import Revocation
@@ -44,7 +45,11 @@ def needs_register(projection: Projection | None, facts: CustomerFacts) -> bool:
 
 
 def read_for_batch(
-    reader: RegisterReader, projections: Projections, facts: Mapping[str, CustomerFacts], read_at: datetime
+    reader: RegisterReader,
+    projections: Projections,
+    facts: Mapping[str, CustomerFacts],
+    read_at: datetime,
+    erased: ErasedList,
 ) -> ReadBack:
     """Read what a batch's merges need.
 
@@ -53,6 +58,7 @@ def read_for_batch(
         projections: Those that need it.
         facts: What the batch says about each customer.
         read_at: The clock after the projections were read, aware UTC.
+        erased: Who was erased: what is erased is read as absent.
 
     Raises:
         ReadError: The register could not be read.
@@ -66,7 +72,7 @@ def read_for_batch(
             wanted[customer_id] = {*facts[customer_id].session_keys(), *(named[customer_id] or ()), revocation}
         else:
             wanted[customer_id] = set(find_suspects(projection, facts[customer_id]))
-    items = reader.read_items(set().union(*wanted.values()))
+    items = _read(reader, set().union(*wanted.values()), erased)
     births = {}
     for customer_id in born:
         is_complete = named[customer_id] is not None
@@ -80,7 +86,7 @@ def read_for_batch(
 
 
 def read_for_rebuild(
-    reader: RegisterReader, customer_id: str, projection: Projection | None, read_at: datetime
+    reader: RegisterReader, customer_id: str, projection: Projection | None, read_at: datetime, erased: ErasedList
 ) -> CustomerRegister:
     """Read every session of a customer that the index or its projection names, and its revocation.
 
@@ -89,6 +95,7 @@ def read_for_rebuild(
         customer_id: The customer.
         projection: Its stored projection, or None.
         read_at: The clock after the projection was read, aware UTC.
+        erased: Who was erased: what is erased is read as absent.
 
     Raises:
         ReadError: The register could not be read.
@@ -97,10 +104,16 @@ def read_for_rebuild(
     named = reader.find_session_keys([customer_id], most=_ALL)[customer_id] or ()
     known = () if projection is None else projection.sessions
     keys = {*named, *(session_key(name, customer_id) for name in known), revocation_key(customer_id)}
-    items = reader.read_items(keys)
+    items = _read(reader, keys, erased)
     if items.unreadable:
         raise MalformedItemError(f"session items of the customer cannot be read: {len(items.unreadable)}")
     return _register_of(customer_id, items, keys, read_at, is_complete=True)
+
+
+def _read(reader: RegisterReader, keys: Collection[Key], erased: ErasedList) -> Items:
+    items = reader.read_items(keys)
+    rest = {key: erased.rest_of(item) for key, item in items.found.items()}
+    return replace(items, found={key: item for key, item in rest.items() if item is not None})
 
 
 def _register_of(

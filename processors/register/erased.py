@@ -5,13 +5,12 @@ copy of an event: 15 days of a late copy, 1 of the stream, 30 of the failed-batc
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from processors.aws.errors import raising_read_errors
+from processors.register.erased_list import ErasedList, hash_of
 from processors.runtime.clock import utc_now
 from schemas import attributes as read
 from schemas.attributes import Attributes
@@ -21,51 +20,12 @@ from schemas.times import format_rfc3339, parse_rfc3339, to_epoch_seconds
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from schemas.items import Revocation, Session
-
 logger = logging.getLogger(__name__)
 
 ERASED_PARTITION = "erased"
 ENTRY_LIFETIME = timedelta(days=47)
 LIST_LIFETIME = timedelta(minutes=1)
 """How old a list may be that a handler works by."""
-
-
-@dataclass(frozen=True, slots=True)
-class ErasedList:
-    """Who was erased, and up to when.
-
-    Args:
-        erased_at: Aware UTC, by the SHA-256 of the customer id in hex.
-    """
-
-    erased_at: Mapping[str, datetime] = field(default_factory=dict)
-
-    def erased_at_of(self, customer_id: str | None) -> datetime | None:
-        """Return up to when a customer is erased, aware UTC; None where the customer is not."""
-        if not self.erased_at or customer_id is None:
-            return None
-        return self.erased_at.get(_hash(customer_id))
-
-    def has_event(self, customer_id: str | None, occurred_at: datetime) -> bool:
-        """Whether an event of a customer occurred at or before the erasure."""
-        erased_at = self.erased_at_of(customer_id)
-        return erased_at is not None and occurred_at <= erased_at
-
-    def has_session(self, session: "Session", customer_id: str | None = None) -> bool:
-        """Whether a session's newest login is not after the erasure, whenever it ended; of a tombstone its end.
-
-        Args:
-            session: The session, child session or tombstone.
-            customer_id: Its customer, where the item does not name one.
-        """
-        newest = session.last_login_time or session.started_at or session.ended_at
-        erased_at = self.erased_at_of(session.customer_id or customer_id)
-        return erased_at is not None and (newest is None or newest <= erased_at)
-
-    def has_revocation(self, revocation: "Revocation") -> bool:
-        """Whether a customer's newest revocation is not after the erasure."""
-        return self.has_event(revocation.customer_id, revocation.revoked_at)
 
 
 class ErasedCustomers:
@@ -96,6 +56,20 @@ class ErasedCustomers:
             self._read_at = now
         return self._list
 
+    def add(self, customer_id: str, erased_at: datetime) -> None:
+        """Put a customer onto the list; the same entry again changes nothing.
+
+        Args:
+            customer_id: The customer.
+            erased_at: Aware UTC; up to when.
+
+        Raises:
+            ClientError: The service refused.
+            BotoCoreError: It could not be reached.
+        """
+        self._client.put_item(TableName=self._table_name, Item=erased_entry(customer_id, erased_at))
+        self._read_at = None
+
 
 def read_erased(client: "DynamoDBClient", table_name: str) -> ErasedList:
     """Read the list, strongly consistent.
@@ -121,7 +95,7 @@ def erased_entry(customer_id: str, erased_at: datetime) -> dict[str, dict[str, s
         customer_id: The customer.
         erased_at: Aware UTC; up to when.
     """
-    key = Key(ERASED_PARTITION, f"{format_rfc3339(erased_at)}#{_hash(customer_id)}")
+    key = Key(ERASED_PARTITION, f"{format_rfc3339(erased_at)}#{hash_of(customer_id)}")
     ttl = to_epoch_seconds(erased_at + ENTRY_LIFETIME)
     return {"PK": {"S": key.pk}, "SK": {"S": key.sk or ""}, "ttl": {"N": str(ttl)}}
 
@@ -137,7 +111,3 @@ def _read_entries(items: Iterable[Attributes]) -> dict[str, datetime]:
             continue
         newest[customer_hash] = max(erased_at, newest.get(customer_hash, erased_at))
     return newest
-
-
-def _hash(customer_id: str) -> str:
-    return sha256(customer_id.encode()).hexdigest()

@@ -24,6 +24,7 @@ _CHILDREN = Access("PK", "SK", CHILD_PREFIX, ())
 _PARENTS = Access("PK", "SK", CUSTOMER_PREFIX, ())
 # keys only: the items are read from the table, whatever the index holds
 _CUSTOMERS_SESSIONS = Access("SK", "PK", SESSION_PREFIX, ("PK", "SK"))
+_FAMILY_KEYS = Access("PK", "SK", None, ("PK", "SK"))
 _CHILDREN_BY_ID = Access("SK", "PK", None, ("PK", "SK"))
 
 
@@ -139,6 +140,11 @@ class RegisterReader:
             pages = [items] if items is not None else self._partitions.pages(_FAMILIES, partition)
             families[partitions[partition]] = [session for page in pages for session in _sessions_in(page)]
         return families
+
+    def find_family_keys(self, partitions: Collection[str]) -> set[Key]:
+        """Read the keys of everything in partitions of sessions, readable or not; strongly consistent."""
+        found = self._partitions.read(_FAMILY_KEYS, partitions, most=1_000_000_000)
+        return {key_of(item) for items in found.values() for item in items or ()}
 
     def page_children(self, session_id: str) -> Iterator[list[Session]]:
         """Read the child sessions of one session page by page, as they are asked for; strongly consistent."""

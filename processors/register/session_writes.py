@@ -18,7 +18,8 @@ from processors.aws.errors import ReadError
 from processors.aws.item_store import Decision, ItemStore
 from processors.aws.parallel import chunks
 from processors.register.batches import Batch, ItemFacts, RevocationFacts, SessionFacts
-from processors.register.erased import ErasedCustomers, ErasedList
+from processors.register.erased import ErasedCustomers
+from processors.register.erased_list import ErasedList
 from processors.register.reader import RegisterReader
 from processors.register.searches import Delivery, within_budget
 from processors.register.sessions import GRACE, Folded, Lifetimes, fold_facts, fold_logouts_all
@@ -78,7 +79,7 @@ class SessionWrites:
         clock: Aware UTC.
         max_event_age: No older login is taken, so a logout that is still older and finds nothing is of no use any more;
             None: logins of any age are taken.
-        erased: Who was erased; None: nobody.
+        erased: Who was erased.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class SessionWrites:
         lifetimes: Lifetimes,
         clock: Callable[[], datetime],
         max_event_age: timedelta | None,
-        erased: ErasedCustomers | None,
+        erased: ErasedCustomers,
     ) -> None:
         self._store = store
         self._reader = reader
@@ -103,7 +104,7 @@ class SessionWrites:
     ) -> list[Outcome]:
         """Fold events into the register; see `SessionTable.apply`."""
         try:
-            erased = ErasedList() if self._erased is None else self._erased.current()
+            erased = self._erased.current()
         except ReadError as error:
             logger.warning("list of erased customers could not be read", extra={"error_code": error.code})
             return [Outcome.RETRY] * len(events)

@@ -13,6 +13,7 @@ from processors.aws.deadline import Deadline
 from processors.aws.failed_batches import FailedBatches
 from processors.aws.message_queue import MessageQueue
 from processors.projection_table import ProjectionTable
+from processors.register.erased import ErasedCustomers
 from processors.runtime import clock
 from processors.runtime.settings import Settings
 from processors.runtime.telemetry import configure_logging
@@ -82,7 +83,14 @@ def session_table(settings: Settings) -> SessionTable:
         batch_statements=settings.batch_statements,
         clock=clock.utc_now,
         concurrency=concurrency(settings),
+        erased=_erased_customers(client("dynamodb"), settings.sessions_table),
     )
+
+
+@lru_cache(maxsize=4)
+def _erased_customers(dynamodb: Any, table_name: str) -> ErasedCustomers:
+    """Return the list of erased customers, the same for all invocations of a container."""
+    return ErasedCustomers(dynamodb, table_name, clock=lambda: clock.utc_now())  # noqa: PLW0108 # looked up when called
 
 
 def projection_table(settings: Settings, sessions: SessionTable) -> ProjectionTable:

@@ -57,6 +57,7 @@ def test_logins_of_new_customers_cost_at_most_0_15_requests_an_event_more(dynamo
     known = [Projection(customer_id=f"known{number}", end_watermark=1) for number in range(100)]
     dynamodb.table("projections").load([write_projection(each) | {"version": {"N": "1"}} for each in known])
 
+    assert project(dynamodb, []) == {"Query": 1}  # the list of erased customers, once a minute
     of_known = project(dynamodb, [session(f"k{number}", f"known{number}") for number in range(100)])
     of_new = project(dynamodb, [session(f"n{number}", f"new{number}") for number in range(100)])
 

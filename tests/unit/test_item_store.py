@@ -1,6 +1,7 @@
 """What the write loop sends: counted and read at the client, against no engine."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,6 +43,11 @@ class RecordingClient:
         left = [{"PK": {"S": key.pk}, "SK": {"S": key.sk}} for key in later]
         found = [self.items[key] for key in keys if key in self.items and key not in later]
         return {"Responses": {table_name: found}, "UnprocessedKeys": {table_name: {"Keys": left}} if left else {}}
+
+    def get_paginator(self, operation: str) -> Any:
+        """Answer the query for the list of erased customers: it is empty."""
+        assert operation == "query"
+        return SimpleNamespace(paginate=lambda **_: [{"Items": []}])
 
     def batch_execute_statement(self, **request: Any) -> Any:
         self.requests.append(("BatchExecuteStatement", request["Statements"]))

@@ -24,6 +24,7 @@ PURE = {
         "projections.rebuild",
         "projections.state",
         "register.batches",
+        "register.erased_list",
         "register.searches",
         "register.sessions",
     )
