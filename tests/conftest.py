@@ -74,6 +74,7 @@ class Backend:
     sessions_table: str
     projections_table: str
     events_queue: str
+    commands_queue: str
     rejected_queue: str
     batch_statements: bool
 
@@ -215,13 +216,14 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             sessions_table=f"sessions-{name}",
             projections_table=f"projections-{name}",
             events_queue=sqs.create_queue(QueueName=f"events-{name}")["QueueUrl"],
+            commands_queue=sqs.create_queue(QueueName=f"commands-{name}")["QueueUrl"],
             rejected_queue=sqs.create_queue(QueueName=f"rejected-{name}")["QueueUrl"],
             batch_statements=request.param == "local-statements",
         )
         create_tables(dynamodb, made.sessions_table, made.projections_table)
         monkeypatch.setenv("SESSIONS_TABLE", made.sessions_table)
         monkeypatch.setenv("PROJECTIONS_TABLE", made.projections_table)
-        monkeypatch.setenv("SESSION_EVENTS_QUEUE_URL", made.events_queue)
+        monkeypatch.setenv("SESSION_COMMANDS_QUEUE_URL", made.commands_queue)
         monkeypatch.setenv("REJECTED_EVENTS_QUEUE_URL", made.rejected_queue)
         monkeypatch.setenv("DYNAMODB_BATCH_STATEMENTS", str(made.batch_statements).lower())
         yield made

@@ -37,6 +37,7 @@ class DemoRun:
         self._published = 0
         self._rejections: list[Rejection] = []
         self._dead_letters: list[DeadLetter] = []
+        self._dead_commands: list[DeadLetter] = []
 
     def publish_and_process(self, messages: Sequence[Message]) -> None:
         """Publish everything, wait until it is processed, and show what became of it.
@@ -58,12 +59,12 @@ class DemoRun:
         self._console.print(
             f"Published {len(messages):,} events in {all_published:.1f} s; processed in {all_processed:.1f} s: "
             f"[bold]{len(messages) / all_processed:,.0f} events/s[/] from publisher to session item. "
-            f"Projections and dead-letter queue were complete after {settled:.1f} s.\n"
+            f"Projections and dead-letter queues were complete after {settled:.1f} s.\n"
         )
         counts = Counter({outcome: self._logs.metrics[outcome] for outcome in Outcome})
         self._console.print(tables.outcomes_table(counts))
         self._console.print(tables.rejections_table(self._rejections))
-        self._console.print(tables.dead_letters_table(self._dead_letters))
+        self._console.print(tables.dead_letters_table([*self._dead_letters, *self._dead_commands]))
 
     def show_customers(self) -> None:
         """Show sessions and projections of some customers."""
@@ -134,6 +135,7 @@ class DemoRun:
         sqs, outputs = self._stack.client("sqs"), self._stack.outputs
         self._rejections = read_rejections(sqs, outputs["RejectedEventsQueueUrl"])
         self._dead_letters = read_dead_letters(sqs, outputs["SessionEventsDeadLetterQueueUrl"])
+        self._dead_commands = read_dead_letters(sqs, outputs["SessionCommandsDeadLetterQueueUrl"])
 
     def _progress(self) -> Progress:
         return Progress(

@@ -1,4 +1,4 @@
-"""Read what the rejected-events queue and the dead-letter queue hold, and leave it there."""
+"""Read what the rejected-events queue and the dead-letter queues hold, and leave it there."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message of the dead-letter queue.
+    """A message of a dead-letter queue.
 
     Attributes:
         sent_at: When it was first sent, aware UTC.
@@ -53,7 +53,7 @@ def read_rejections(sqs: "SQSClient", queue_url: str) -> list[Rejection]:
 
 
 def read_dead_letters(sqs: "SQSClient", queue_url: str) -> list[DeadLetter]:
-    """Read every message of the dead-letter queue, which stay in it."""
+    """Read every message of a dead-letter queue, which stay in it."""
     return [_dead_letter(message) for message in _messages(sqs, queue_url)]
 
 

@@ -49,6 +49,7 @@ def adapt(template: dict[str, Any]) -> None:
         template: The SAM template, intrinsic functions in their long form.
     """
     _allow_batches(template["Resources"])
+    _know_functions_by_their_sessions(template["Resources"])
     for properties in _of_type(template, "AWS::SQS::Queue"):
         if "RedrivePolicy" in properties:
             properties["VisibilityTimeout"] = VISIBILITY_SECONDS
@@ -72,6 +73,20 @@ def _allow_batches(value: Any) -> None:
             value["Action"] = ["sqs:SendMessage", "sqs:SendMessageBatch"]
         for member in value.values():
             _allow_batches(member)
+
+
+def _know_functions_by_their_sessions(value: Any) -> None:
+    """Name a role's sessions beside the role: on AWS aws:PrincipalArn of a function is its role, here its session."""
+    if isinstance(value, list):
+        for member in value:
+            _know_functions_by_their_sessions(member)
+    elif isinstance(value, dict):
+        match value.get("aws:PrincipalArn"):
+            case {"Fn::GetAtt": [str(role), "Arn"] | str(role)} as arn:
+                role = role.removesuffix(".Arn")
+                value["aws:PrincipalArn"] = [arn, {"Fn::Sub": f"arn:aws:sts::*:assumed-role/${{{role}}}/*"}]
+        for member in value.values():
+            _know_functions_by_their_sessions(member)
 
 
 def _wrap(function: dict[str, Any]) -> None:

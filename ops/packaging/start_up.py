@@ -19,7 +19,7 @@ _BASELINE_HANDLER = (
 _ENVIRONMENT = {
     "SESSIONS_TABLE": "sessions",
     "PROJECTIONS_TABLE": "projections",
-    "SESSION_EVENTS_QUEUE_URL": "http://127.0.0.1:9/events",
+    "SESSION_COMMANDS_QUEUE_URL": "http://127.0.0.1:9/commands",
     "REJECTED_EVENTS_QUEUE_URL": "http://127.0.0.1:9/rejected",
     "AWS_REGION": "us-east-1",
     "AWS_DEFAULT_REGION": "us-east-1",

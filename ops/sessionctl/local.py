@@ -23,6 +23,8 @@ _SHOWN_OUTPUTS = {
     "Session-events queue": "SessionEventsQueueUrl",
     "Rejected-events queue": "RejectedEventsQueueUrl",
     "Dead-letter queue": "SessionEventsDeadLetterQueueUrl",
+    "Commands queue": "SessionCommandsQueueUrl",
+    "Its dead-letter queue": "SessionCommandsDeadLetterQueueUrl",
     "Sessions table": "SessionsTableName",
     "Projections table": "ProjectionsTableName",
 }

@@ -15,6 +15,9 @@ from processors.register.sessions import Lifetimes
 MAX_EVENT_AGE_SECONDS = 1_296_000
 """15 days: the 14 that SQS keeps a dead letter, and one. Tombstones are kept for as long (`schemas.items`)."""
 
+_STAND_INS = {"SESSION_COMMANDS_QUEUE_URL": "SESSION_EVENTS_QUEUE_URL"}
+"""Variables, and what is read where one is not set."""
+
 _NAMESPACE = re.compile(r"[A-Za-z0-9._%-]+:[^:\x00-\x1f\x7f-\x9f]*")
 
 
@@ -28,7 +31,6 @@ class Settings:
 
     sessions_table: str
     projections_table: str
-    session_events_queue_url: str
     rejected_events_queue_url: str
     lifetimes: Lifetimes
     max_sessions_per_customer: int
@@ -37,7 +39,7 @@ class Settings:
     provider_mappings_directory: str = ""
     token_jwks: str = ""
     session_commands_queue_url: str = ""
-    """Where the projector sends its logouts; the session-events queue where the environment names no other."""
+    """Where the projector sends its logouts: `SESSION_EVENTS_QUEUE_URL` where the environment names no queue for them."""
     failed_batches_bucket: str = ""
     max_event_age: timedelta = timedelta(seconds=MAX_EVENT_AGE_SECONDS)
     """Logins older than this are rejected."""
@@ -58,8 +60,11 @@ class Settings:
             SettingsError: A variable is missing or wrong.
         """
         for name in needs:
-            if not environment.get(name):
-                raise SettingsError(f"the environment variable {name} is not set")
+            stand_in = _STAND_INS.get(name)
+            if not environment.get(name) and not (stand_in and environment.get(stand_in)):
+                raise SettingsError(
+                    f"the environment variable {name} is not set" + (f", nor is {stand_in}" if stand_in else "")
+                )
         age = _whole_number(environment, "MAX_EVENT_AGE_SECONDS", MAX_EVENT_AGE_SECONDS, least=1)
         if age > MAX_EVENT_AGE_SECONDS:
             raise SettingsError(
@@ -76,7 +81,6 @@ class Settings:
         return cls(
             sessions_table=environment.get("SESSIONS_TABLE", ""),
             projections_table=environment.get("PROJECTIONS_TABLE", ""),
-            session_events_queue_url=environment.get("SESSION_EVENTS_QUEUE_URL", ""),
             rejected_events_queue_url=environment.get("REJECTED_EVENTS_QUEUE_URL", ""),
             lifetimes=Lifetimes(
                 default=timedelta(seconds=_whole_number(environment, "SESSION_TTL_SECONDS", 43_200, least=1)),

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from joserfc import jws
 from joserfc.jwk import ECKey
 
@@ -174,11 +175,18 @@ def test_the_limit_of_the_parameter_ends_the_oldest_session(stack: LocalStack) -
         send(stack, json.dumps(login(f"limit-{number}", "c-limit") | {"occurred_at": now(number - 10)}))
 
     def ended() -> bool:
-        [session] = [sessionctl(stack, "get", "session", "s-limit-0", "--customer", "c-limit")]
-        return bool(session) and session["end_reason"] == "limit"
+        session = sessionctl(stack, "get", "session", "s-limit-0", "--customer", "c-limit") or {}
+        return session.get("end_reason") == "limit"
 
     eventually("the oldest of three sessions is ended", ended)
     assert count_of(stack, "c-limit") == 2
+
+
+def test_nobody_but_the_projector_may_send_commands(stack: LocalStack) -> None:
+    anybody = stack.client("sqs")  # by IAM it may do everything
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        anybody.send_message(QueueUrl=stack.outputs["SessionCommandsQueueUrl"], MessageBody=json.dumps(login("forged")))
 
 
 def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a_dead_letter(stack: LocalStack) -> None:

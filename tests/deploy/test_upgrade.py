@@ -19,6 +19,35 @@ def event(name: str, kind: str = "login") -> str:
     return json.dumps(named | {"customer_id": "c-1", "session_id": name})
 
 
+def test_commands_that_wait_in_the_old_queue_are_carried_out_after_the_update() -> None:
+    with LocalStack("upgraded-commands", template=PREVIOUS) as stack:
+        queue, sqs, functions = stack.outputs["SessionEventsQueueUrl"], stack.client("sqs"), stack.client("lambda")
+        for number in range(3):
+            sqs.send_message(QueueUrl=queue, MessageBody=event(f"s-{number}"))
+        stack.settle()
+        [consumer] = [
+            mapping["UUID"]
+            for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+            if ":sqs:" in mapping["EventSourceArn"]
+        ]
+        functions.update_event_source_mapping(UUID=consumer, Enabled=False)
+        revoked_at = format_rfc3339(datetime.now(UTC))
+        # What 0.1.0's projector sends after a logout_all: an ordinary logout, to the session-events queue.
+        for number in range(3):
+            command = json.loads(event(f"s-{number}", "logout")) | {"event_id": f"revoked:{number}", "reason": "revoked"}
+            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(command | {"occurred_at": revoked_at}))
+
+        stack.deploy(TEMPLATE_PATH, {})
+        functions.update_event_source_mapping(UUID=consumer, Enabled=True)
+        stack.settle()
+
+        assert stack.outputs["SessionEventsQueueUrl"] == queue
+        assert sessionctl(stack, "get", "customer", "c-1")["session_count"] == 0
+        for number in range(3):
+            session = sessionctl(stack, "get", "session", f"s-{number}", "--customer", "c-1")
+            assert (session["end_reason"], session["ended_at"]) == ("revoked", revoked_at)
+
+
 def test_sessions_survive_the_update_and_go_on(tmp_path: Path) -> None:
     with LocalStack("upgraded", template=PREVIOUS) as stack:
         queue, sqs = stack.outputs["SessionEventsQueueUrl"], stack.client("sqs")

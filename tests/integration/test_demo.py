@@ -17,7 +17,7 @@ def test_a_small_day_is_processed_and_every_projection_verified(capsys: pytest.C
     assert exit_code == 0, shown + errors
     assert "VERIFIED" in shown
     assert "Rejected-events queue: 13" in shown
-    assert "Dead-letter queue: 1" in shown
+    assert "Dead-letter queues: 1" in shown
     assert "session-never-seen" in shown
     assert "Processed 216 of 216" in shown, "progress is said where output goes to no terminal"
     assert max(len(line) for line in shown.splitlines() if "ops.sessionctl" not in line) <= 80

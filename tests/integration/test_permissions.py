@@ -22,6 +22,9 @@ OF_LAMBDA_ITSELF = {
         ("sqs:ReceiveMessage", "SessionEventsQueue"),
         ("sqs:DeleteMessage", "SessionEventsQueue"),
         ("sqs:GetQueueAttributes", "SessionEventsQueue"),
+        ("sqs:ReceiveMessage", "SessionCommandsQueue"),
+        ("sqs:DeleteMessage", "SessionCommandsQueue"),
+        ("sqs:GetQueueAttributes", "SessionCommandsQueue"),
         ("logs:CreateLogStream", "SqsConsumerLogGroup"),
         ("logs:PutLogEvents", "SqsConsumerLogGroup"),
     },
@@ -87,7 +90,7 @@ def calls(backend: Backend) -> Iterator[Calls]:
     logical_ids = {
         backend.sessions_table: "SessionsTable",
         backend.projections_table: "ProjectionsTable",
-        backend.events_queue: "SessionEventsQueue",
+        backend.commands_queue: "SessionCommandsQueue",
         backend.rejected_queue: "RejectedEventsQueue",
     }
     calls = Calls(logical_ids)

@@ -27,7 +27,7 @@ def settle(backend: Backend, *, batch: int = 50, rounds: int = 30) -> list[dict[
         for start in range(done, len(records), batch):
             response = stream_projector.lambda_handler({"Records": records[start : start + batch]}, None)
             assert response == {"batchItemFailures": []}
-        sent = backend.messages(backend.events_queue)
+        sent = backend.messages(backend.commands_queue)
         if done == len(records) and not sent:
             return commands
         done = len(records)
@@ -196,7 +196,7 @@ def test_a_crash_between_write_and_send_loses_no_command(backend: Backend, monke
     deliver(login("a", minute=-9), logout_all(minute=-5))
     records = backend.stream_records()
     with monkeypatch.context() as broken:
-        broken.setenv("SESSION_EVENTS_QUEUE_URL", backend.events_queue + "-gone")
+        broken.setenv("SESSION_COMMANDS_QUEUE_URL", backend.commands_queue + "-gone")
         response = stream_projector.lambda_handler({"Records": records}, None)
 
     assert response["batchItemFailures"] == [{"itemIdentifier": records[0]["dynamodb"]["SequenceNumber"]}]
@@ -208,7 +208,7 @@ def test_a_crash_between_write_and_send_loses_no_command(backend: Backend, monke
 def test_a_lost_command_is_sent_again_when_the_customer_is_touched(backend: Backend) -> None:
     deliver(login("a", minute=-9), logout_all(minute=-5))
     stream_projector.lambda_handler({"Records": backend.stream_records()}, None)
-    [lost] = backend.messages(backend.events_queue)
+    [lost] = backend.messages(backend.commands_queue)
 
     deliver(login("b", minute=-1))
     sent = settle(backend)

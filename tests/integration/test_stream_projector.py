@@ -127,7 +127,7 @@ def test_a_childs_logout_that_came_first_and_without_its_parent_ends_it_after_al
     backend.sessions.apply([login("s1"), login("child", minute=0, parent_session_id="s1")])
 
     project(backend.stream_records())
-    commands = backend.messages(backend.events_queue)
+    commands = backend.messages(backend.commands_queue)
     sqs_consumer.lambda_handler({"Records": [sqs_record(command) for command in commands]}, None)
 
     [child] = backend.sessions.get_child_sessions_by_session_id("s1")
@@ -138,7 +138,7 @@ def test_a_childs_logout_that_came_first_and_without_its_parent_ends_it_after_al
 def test_commands_that_cannot_be_sent_fail_their_records(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     backend.sessions.expire_session(logout("child", minute=1))
     backend.sessions.apply([login("child", minute=0, parent_session_id="s1")])
-    monkeypatch.setenv("SESSION_EVENTS_QUEUE_URL", backend.events_queue + "-gone")
+    monkeypatch.setenv("SESSION_COMMANDS_QUEUE_URL", backend.commands_queue + "-gone")
     records = backend.stream_records()
 
     response = project(records)

@@ -11,7 +11,7 @@ from processors.runtime.settings import Settings, SettingsError
 COMPLETE = {
     "SESSIONS_TABLE": "sessions",
     "PROJECTIONS_TABLE": "projections",
-    "SESSION_EVENTS_QUEUE_URL": "https://sqs.example.com/events",
+    "SESSION_COMMANDS_QUEUE_URL": "https://sqs.example.com/commands",
     "REJECTED_EVENTS_QUEUE_URL": "https://sqs.example.com/rejected",
 }
 
@@ -24,14 +24,24 @@ def test_what_is_not_set_has_its_documented_default() -> None:
     assert read() == Settings(
         sessions_table="sessions",
         projections_table="projections",
-        session_events_queue_url="https://sqs.example.com/events",
         rejected_events_queue_url="https://sqs.example.com/rejected",
         lifetimes=Lifetimes(default=timedelta(hours=12), maximum=timedelta(days=7)),
         max_sessions_per_customer=0,
         batch_statements=True,
         log_level="INFO",
-        session_commands_queue_url="https://sqs.example.com/events",
+        session_commands_queue_url="https://sqs.example.com/commands",
     )
+
+
+def test_without_a_queue_of_their_own_commands_go_to_the_session_events_queue() -> None:
+    settings = read(SESSION_COMMANDS_QUEUE_URL="", SESSION_EVENTS_QUEUE_URL="https://sqs.example.com/events")
+
+    assert settings.session_commands_queue_url == "https://sqs.example.com/events"
+
+
+def test_without_any_queue_for_commands_both_variables_are_named() -> None:
+    with pytest.raises(SettingsError, match="SESSION_COMMANDS_QUEUE_URL is not set, nor is SESSION_EVENTS_QUEUE_URL"):
+        read(SESSION_COMMANDS_QUEUE_URL="")
 
 
 def test_every_variable_is_read() -> None:

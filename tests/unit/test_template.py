@@ -41,7 +41,6 @@ CONSUMER_VARIABLES = {
 PROJECTOR_VARIABLES = {
     "SESSIONS_TABLE",
     "PROJECTIONS_TABLE",
-    "SESSION_EVENTS_QUEUE_URL",
     "SESSION_COMMANDS_QUEUE_URL",
     "FAILED_BATCHES_BUCKET",
     "MAX_SESSIONS_PER_CUSTOMER",
@@ -136,7 +135,8 @@ def test_the_functions_together_are_told_all_that_the_settings_read_and_nothing_
 
     Settings.from_environment(Environment(), needs=())
 
-    assert Environment.read == set().union(*given)
+    stands_in_where_a_stack_has_one_queue = {"SESSION_EVENTS_QUEUE_URL"}
+    assert Environment.read - stands_in_where_a_stack_has_one_queue == set().union(*given)
 
 
 @pytest.mark.parametrize(
@@ -158,16 +158,23 @@ def test_functions_run_python_3_13_on_arm_and_log_json() -> None:
         assert function["LoggingConfig"]["LogFormat"] == "JSON"
 
 
-def test_a_message_stays_invisible_for_six_timeouts_and_the_window() -> None:
-    mapping = properties("SqsConsumerFunctionSessionEvents")
+SOURCES = ["SessionEvents", "SessionCommands"]
+"""What the consumer polls: a queue each, and a mapping of the same name."""
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_message_stays_invisible_for_six_timeouts_and_the_window(source: str) -> None:
+    mapping = properties(f"SqsConsumerFunction{source}")
 
     shortest = 6 * properties("SqsConsumerFunction")["Timeout"] + mapping["MaximumBatchingWindowInSeconds"]
 
-    assert properties("SessionEventsQueue")["VisibilityTimeout"] >= shortest
+    assert mapping["EventSourceArn"] == {"Fn::GetAtt": [f"{source}Queue", "Arn"]}
+    assert properties(f"{source}Queue")["VisibilityTimeout"] >= shortest
 
 
-def test_the_queue_mapping_reports_partial_failures_and_waits_for_its_large_batches() -> None:
-    mapping = properties("SqsConsumerFunctionSessionEvents")
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_queue_mapping_reports_partial_failures_and_waits_for_its_large_batches(source: str) -> None:
+    mapping = properties(f"SqsConsumerFunction{source}")
 
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 100
@@ -176,11 +183,14 @@ def test_the_queue_mapping_reports_partial_failures_and_waits_for_its_large_batc
     assert "FilterCriteria" not in mapping, "messages that a filter leaves out are deleted, not rejected"
 
 
-def test_a_poison_message_is_tried_at_least_five_times_and_then_outlives_its_source_queue() -> None:
-    queue = properties("SessionEventsQueue")
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_poison_message_is_tried_at_least_five_times_and_then_outlives_its_source_queue(source: str) -> None:
+    queue = properties(f"{source}Queue")
 
-    dead_letters = properties(queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0])
+    dead_letter_queue = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    dead_letters = properties(dead_letter_queue)
 
+    assert dead_letter_queue == f"{source}DeadLetterQueue"
     assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
     assert dead_letters["MessageRetentionPeriod"] == 14 * 86400
     assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
@@ -215,8 +225,55 @@ def admitted_by(policy: dict[str, Any]) -> dict[str, str | None]:
     return admitted
 
 
+def policies_for_rules() -> dict[str, dict[str, Any]]:
+    """Queue policies but for that of the commands, which no rule sends."""
+    return {name: each for name, each in of_type("AWS::SQS::QueuePolicy").items() if name != COMMANDS_POLICY}
+
+
+COMMANDS_POLICY = "SessionCommandsQueuePolicy"
+
+
+def test_the_commands_queue_admits_the_projector_and_refuses_everybody_else() -> None:
+    policy = properties(COMMANDS_POLICY)
+    projector, queue = ({"Fn::GetAtt": [name, "Arn"]} for name in ("StreamProjectorRole", "SessionCommandsQueue"))
+
+    admits, refuses = policy["PolicyDocument"]["Statement"]
+
+    assert policy["Queues"] == [{"Ref": "SessionCommandsQueue"}]
+    assert (admits["Effect"], admits["Principal"]) == ("Allow", {"AWS": projector})
+    assert (refuses["Effect"], refuses["Principal"]) == ("Deny", "*")
+    assert refuses["Condition"] == {
+        "ArnNotEquals": {"aws:PrincipalArn": projector},
+        "BoolIfExists": {"aws:ViaAWSService": "false"},
+    }
+    assert [(each["Action"], each["Resource"]) for each in (admits, refuses)] == [("sqs:SendMessage", queue)] * 2
+
+
+def test_no_role_or_policy_but_the_projectors_mentions_sending_to_the_commands_queue() -> None:
+    sending = {
+        logical_id
+        for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+        for logical_id, each in of_type(kind).items()
+        for document in [each.get("PolicyDocument"), *(policy["PolicyDocument"] for policy in each.get("Policies", ()))]
+        for statement in (document or {}).get("Statement", ())
+        if "sqs:SendMessage" in statement["Action"] and "SessionCommands" in json.dumps(statement["Resource"])
+    }
+
+    assert sending == {"StreamProjectorRole"}
+
+
+def test_the_dead_letter_queue_of_commands_takes_them_from_no_other_queue() -> None:
+    name = properties("SessionCommandsQueue")["QueueName"]["Fn::Sub"]
+
+    allowed = properties("SessionCommandsDeadLetterQueue")["RedriveAllowPolicy"]
+
+    [source] = allowed["sourceQueueArns"]
+    assert allowed["redrivePermission"] == "byQueue"
+    assert source["Fn::Sub"].endswith(f":{name}")
+
+
 def test_every_queue_policy_admits_the_rules_it_is_for_and_nobody_else() -> None:
-    admitted = {name: admitted_by(policy) for name, policy in of_type("AWS::SQS::QueuePolicy").items()}
+    admitted = {name: admitted_by(policy) for name, policy in policies_for_rules().items()}
 
     assert admitted == {
         "SessionEventsQueuePolicy": QUEUE_RULES,
@@ -229,7 +286,7 @@ def test_every_rule_has_a_dead_letter_queue_that_admits_it_and_those_of_ours_tak
     rules = of_type("AWS::Events::Rule")
     writable = {
         (policy["Queues"][0]["Ref"], rule)
-        for policy in of_type("AWS::SQS::QueuePolicy").values()
+        for policy in policies_for_rules().values()
         for rule in admitted_by(policy)
     }
 
@@ -487,7 +544,7 @@ def test_whatever_waits_for_a_person_raises_an_alarm() -> None:
         if isinstance(dimension["Value"], dict)
     }
 
-    waiting = (set(of_type("AWS::SQS::Queue")) - {"SessionEventsQueue"}) | {
+    waiting = (set(of_type("AWS::SQS::Queue")) - {"SessionEventsQueue", "SessionCommandsQueue"}) | {
         "FailedBatchesBucket",
         "StreamProjectorFunction",
     }

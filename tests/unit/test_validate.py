@@ -21,7 +21,7 @@ PLANTED = {
         "BisectBatchOnError: true",
         "property BisectBatchOnError not defined",
     ),
-    "text for a number": ("BatchSize: 100", "BatchSize: a hundred", "Type of property 'BatchSize' is invalid"),
+    "text for a number": ("BatchSize: 200", "BatchSize: two hundred", "Type of property 'BatchSize' is invalid"),
     "a response type that does not exist": (
         _RESPONSES,
         _RESPONSES.replace("Failures", "Failure"),
@@ -53,8 +53,8 @@ PLANTED = {
         "a BatchSize above 10 needs MaximumBatchingWindowInSeconds",
     ),
     "a property of streams at a queue": (
-        "BatchSize: 100",
-        "BatchSize: 100\n            MaximumRetryAttempts: 3",
+        "ScalingConfig: {MaximumConcurrency: 50}",
+        "MaximumRetryAttempts: 3",
         "MaximumRetryAttempts",
     ),
     "a rule's pattern without a list": (
