@@ -20,7 +20,8 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
     Raises:
         SettingsError: The environment is incomplete: nothing was processed. No record makes it raise.
     """
-    settings = wiring.read_settings("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_COMMANDS_QUEUE_URL", context=context)
+    needs = ("SESSIONS_TABLE", "PROJECTIONS_TABLE", "SESSION_COMMANDS_QUEUE_URL")
+    settings = wiring.read_settings(*needs, context=context)
     sessions = wiring.session_table(settings)
     projector = Projector(
         wiring.projection_table(settings, sessions),

@@ -22,8 +22,8 @@ from pydantic import (
 )
 
 from schemas.errors import RejectedEventError
-from schemas.keys import MAX_ENCODED_ID_BYTES, encode_id
-from schemas.secrets import MASKED_PATTERN, is_masked, without_secrets
+from schemas.ids import NO_CONTROLS, Id, NamespacedId
+from schemas.secrets import without_secrets
 from schemas.times import format_rfc3339, parse_rfc3339, to_milliseconds
 
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
@@ -33,12 +33,6 @@ MAX_USER_AGENT = 256
 """A user agent is cut to this many characters, so that a session item stays below one write unit (1 KB)."""
 
 _LONE_SURROGATE = "contains a lone surrogate"
-CONTROLS = r"[\x00-\x1f\x7f-\x9f]"
-"""What no text that is stored may hold: the C0 and C1 control characters."""
-
-NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
-"""Pattern of a text without them, in the dialect of pydantic, where `$` is the very end."""
-
 _LATEST_OCCURRENCE = datetime(9000, 1, 1, tzinfo=UTC)
 """Leaves room for the longest lifetime that can be configured, ten digits of seconds."""
 
@@ -57,14 +51,6 @@ def _validate_year(moment: datetime) -> datetime:
     if moment > _LATEST_OCCURRENCE:
         raise ValueError("lies beyond the year 9000")
     return moment
-
-
-def _validate_id(identifier: str) -> str:
-    if is_masked(identifier):
-        raise ValueError("is the masked form of a value in a rejected event; publish the original event instead")
-    if not identifier.isascii() and len(encode_id(identifier)) > MAX_ENCODED_ID_BYTES:
-        raise ValueError(f"is longer than {MAX_ENCODED_ID_BYTES:,} bytes once percent-encoded")
-    return identifier
 
 
 def _encodable(token: SecretStr) -> SecretStr:
@@ -94,21 +80,7 @@ TIME_SCHEMA = {
     "pattern": "^[1-9][0-9]{3}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:[.][0-9]+)?"
     "(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])$",
 }
-ID_SCHEMA = {
-    "type": "string",
-    "minLength": 1,
-    "maxLength": 256,
-    "not": {"pattern": f"{CONTROLS}|{MASKED_PATTERN}"},
-    "anyOf": [{"not": {"pattern": r"[^\x00-\x7f]"}}, {"maxLength": MAX_ENCODED_ID_BYTES // len("%F0%9F%98%80")}],
-}
-
 Time = Annotated[datetime, BeforeValidator(_time), WithJsonSchema(TIME_SCHEMA, mode="validation")]
-Id = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=256, pattern=NO_CONTROLS),
-    AfterValidator(_validate_id),
-    WithJsonSchema(ID_SCHEMA, mode="validation"),
-]
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROLS)]
 
 
@@ -150,9 +122,9 @@ class LoginEvent(_Event):
     event_type: Literal["login"] = Field(
         "login", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
-    customer_id: Id = Field(description="Whose session.")
-    session_id: Id = Field(description="Which session; the id is never used again after a logout.")
-    parent_session_id: Id | None = Field(None, description="Makes it a child session.")
+    customer_id: NamespacedId = Field(description="Whose session.")
+    session_id: NamespacedId = Field(description="Which session; the id is never used again after a logout.")
+    parent_session_id: NamespacedId | None = Field(None, description="Makes it a child session.")
     expires_at: Time | None = Field(
         None,
         description="When the session runs out. Default: a configured time after `occurred_at`; clipped to a maximum.",
@@ -169,9 +141,11 @@ class LogoutEvent(_Event):
     event_type: Literal["logout"] = Field(
         "logout", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
-    customer_id: Id | None = Field(None, description="Without it the session is looked up, and must have logged in.")
-    session_id: Id = Field(description="Which session, or child session.")
-    parent_session_id: Id | None = Field(None, description="Names a child session directly.")
+    customer_id: NamespacedId | None = Field(
+        None, description="Without it the session is looked up, and must have logged in."
+    )
+    session_id: NamespacedId = Field(description="Which session, or child session.")
+    parent_session_id: NamespacedId | None = Field(None, description="Names a child session directly.")
     reason: Label = Field("user", description="user, admin, timeout, security, parent, limit, revoked, or your own.")
 
 
@@ -181,8 +155,8 @@ class LogoutAllEvent(_Event):
     event_type: Literal["logout_all"] = Field(
         "logout_all", description="In an EventBridge `detail` it may be left out: the detail-type stands in."
     )
-    customer_id: Id = Field(description="Whose sessions.")
-    except_session_id: Id | None = Field(None, description="Log out everywhere else.")
+    customer_id: NamespacedId = Field(description="Whose sessions.")
+    except_session_id: NamespacedId | None = Field(None, description="Log out everywhere else.")
 
 
 Event: TypeAlias = LoginEvent | LogoutEvent | LogoutAllEvent

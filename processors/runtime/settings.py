@@ -39,7 +39,7 @@ class Settings:
     provider_mappings_directory: str = ""
     token_jwks: str = ""
     session_commands_queue_url: str = ""
-    """Where the projector sends its logouts: `SESSION_EVENTS_QUEUE_URL` where the environment names no queue for them."""
+    """Where the projector sends its logouts: `SESSION_EVENTS_QUEUE_URL` where no queue of their own is named."""
     failed_batches_bucket: str = ""
     max_event_age: timedelta = timedelta(seconds=MAX_EVENT_AGE_SECONDS)
     """Logins older than this are rejected."""

@@ -34,8 +34,9 @@ def test_commands_that_wait_in_the_old_queue_are_carried_out_after_the_update() 
         revoked_at = format_rfc3339(datetime.now(UTC))
         # What 0.1.0's projector sends after a logout_all: an ordinary logout, to the session-events queue.
         for number in range(3):
-            command = json.loads(event(f"s-{number}", "logout")) | {"event_id": f"revoked:{number}", "reason": "revoked"}
-            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(command | {"occurred_at": revoked_at}))
+            decided = {"event_id": f"revoked:{number}", "reason": "revoked", "occurred_at": revoked_at}
+            command = json.loads(event(f"s-{number}", "logout")) | decided
+            sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(command))
 
         stack.deploy(TEMPLATE_PATH, {})
         functions.update_event_source_mapping(UUID=consumer, Enabled=True)

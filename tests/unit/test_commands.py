@@ -100,6 +100,26 @@ def test_a_tombstone_that_ends_nothing_sends_nothing(child: Session, tombstone: 
     assert logout_by_tombstone(child, tombstone) is None
 
 
+LONG = "keycloak:" + "r" * 200 + ":"
+"""A namespace, as CUSTOMER_NAMESPACE=provider puts it before ids of up to 256 characters."""
+
+
+def test_commands_carry_ids_that_are_longer_than_a_publishers_by_their_namespace() -> None:
+    customer, parent, kid = (LONG + letter * 256 for letter in "cpk")
+    child = replace(CHILD, session_id=kid, customer_id=customer, parent_session_id=parent)
+    moment = int(at(3).timestamp() * 1000)
+
+    events = [
+        read(logout_with_parent(child, replace(PARENT, session_id=parent, customer_id=customer))),
+        read(logout_by_tombstone(child, replace(TOMBSTONE, session_id=kid, customer_id=customer))),
+        read(logout_of_revoked(child, at(7))),
+        *map(read, logouts_for_ending(customer, {kid: Entry(0, 1, "limit", moment)})),
+    ]
+
+    assert {(event.session_id, event.customer_id) for event in events} == {(kid, customer)}
+    assert {event.parent_session_id for event in events} == {parent, None}
+
+
 def test_repeats_are_one_event_and_another_end_is_another() -> None:
     first, again, later = (logout_of_revoked(CHILD, moment) for moment in (at(7), at(7), at(8)))
 

@@ -285,6 +285,23 @@ def test_an_id_has_1_to_256_characters(name: str) -> None:
     assert "256" in error.reason
 
 
+@pytest.mark.parametrize("name", ["customer_id", "session_id", "parent_session_id"])
+def test_a_namespace_is_not_counted_among_the_256_characters_but_among_the_1000_bytes(name: str) -> None:
+    for namespace in ("keycloak:realm%3A1:", "okta::", f"entra:{'t' * 737}:"):
+        assert getattr(read(LOGIN | {name: namespace + "x" * 256}), name) == namespace + "x" * 256
+        assert "256" in rejection_of(LOGIN | {name: namespace + "x" * 257}).reason
+
+    too_long = rejection_of(LOGIN | {name: f"entra:{'t' * 737}:" + "x" * 255 + "#"})
+    nameless = [rejection_of(LOGIN | {name: text + "x" * 256}).reason for text in ("x", ":x:", "keycloak:")]
+
+    assert too_long.reason == f"{name}: is longer than 1,000 bytes once percent-encoded"
+    assert all("256" in reason for reason in nameless)
+
+
+def test_an_event_id_has_no_namespace() -> None:
+    assert "256" in rejection_of(LOGIN | {"event_id": "keycloak:realm:" + "x" * 256}).reason
+
+
 @pytest.mark.parametrize("name", ["event_id", "customer_id", "session_id", "parent_session_id"])
 def test_an_id_has_at_most_1000_bytes_once_encoded(name: str) -> None:
     event = read(LOGIN | {name: "é" * 166 + "xxxx"})

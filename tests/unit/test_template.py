@@ -285,9 +285,7 @@ def test_every_queue_policy_admits_the_rules_it_is_for_and_nobody_else() -> None
 def test_every_rule_has_a_dead_letter_queue_that_admits_it_and_those_of_ours_take_the_three_detail_types() -> None:
     rules = of_type("AWS::Events::Rule")
     writable = {
-        (policy["Queues"][0]["Ref"], rule)
-        for policy in policies_for_rules().values()
-        for rule in admitted_by(policy)
+        (policy["Queues"][0]["Ref"], rule) for policy in policies_for_rules().values() for rule in admitted_by(policy)
     }
 
     dead_letters = {
