@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -92,31 +92,34 @@ class EventProcessor:
     def process(self, messages: Sequence[Message], *, deadline: Deadline = NEVER) -> BatchResult:
         """Bring every message to its outcome. One bad message changes nothing for the others.
 
+        Large messages come last, because a flood is in large ones: what it costs delays no other message of the batch.
+
         Args:
             messages: In any order, with repetitions.
             deadline: When the caller must have answered; what is not begun by then is a retry.
         """
         result = BatchResult()
-        while (start := len(result.outcomes)) < len(messages):
+        waiting = deque(sorted(enumerate(messages), key=lambda numbered: numbered[1].is_large))
+        outcomes: dict[int, Outcome] = {}
+        while waiting:
             if deadline.expired:
-                unprocessed = len(messages) - start
-                logger.warning("deadline reached", extra={"unprocessed": unprocessed})
-                result.outcomes.extend([Outcome.RETRY] * unprocessed)
-                result.counts[Outcome.RETRY] += unprocessed
+                logger.warning("deadline reached", extra={"unprocessed": len(waiting)})
+                result.counts[Outcome.RETRY] += len(waiting)
                 break
-            parts = self._read_slice(messages, start)
+            parts = self._read_slice(waiting)
             self._process(parts, result, deadline)
-            result.outcomes.extend(_outcomes(parts))
+            outcomes |= _outcomes(parts)
+        result.outcomes.extend(outcomes.get(position, Outcome.RETRY) for position in range(len(messages)))
         return result
 
-    def _read_slice(self, messages: Sequence[Message], start: int) -> list[_Part]:
-        """Read whole messages until there are enough events."""
+    def _read_slice(self, waiting: deque[tuple[int, Message]]) -> list[_Part]:
+        """Take and read whole messages until there are enough events, or only large messages are left."""
         parts: list[_Part] = []
-        for position in range(start, len(messages)):
-            message = messages[position]
+        while waiting:
+            position, message = waiting.popleft()
             events = message.read(self.providers)
             parts.extend(_Part(position, message, event, is_alone=len(events) == 1) for event in events)
-            if len(parts) >= SLICE:
+            if len(parts) >= SLICE or (waiting and waiting[0][1].is_large and not message.is_large):
                 break
         return parts
 
@@ -209,9 +212,9 @@ def _outcome_of(part: _Part) -> Outcome:
     return part.outcome
 
 
-def _outcomes(parts: Sequence[_Part]) -> list[Outcome]:
-    """Return the outcome of each message, in order: the most severe of its events."""
+def _outcomes(parts: Sequence[_Part]) -> dict[int, Outcome]:
+    """Return the outcome of each message, by position: the most severe of its events."""
     by_message: dict[int, list[Outcome]] = {}
     for part in parts:
         by_message.setdefault(part.position, []).append(_outcome_of(part))
-    return [Outcome.most_severe(outcomes) for outcomes in by_message.values()]
+    return {position: Outcome.most_severe(outcomes) for position, outcomes in by_message.items()}

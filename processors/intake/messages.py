@@ -9,6 +9,9 @@ from typing import Any
 from providers.envelopes import Providers, ReadEvent, read_eventbridge_events, read_events
 from schemas.times import from_epoch_milliseconds
 
+LARGE_CHARACTERS = 32_768
+"""Above it a message is handled after the others of its batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -35,6 +38,11 @@ class Message:
             return json.dumps(self.content, default=str)
         except RecursionError:
             return '"(nested too deeply to be shown)"'
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is larger than one event with its tokens, so that it may hold very many."""
+        return isinstance(self.content, str) and len(self.content) > LARGE_CHARACTERS
 
     def read(self, providers: Providers) -> list[ReadEvent]:
         """Read the events; at least one result. Nothing is raised because of the content."""

@@ -210,19 +210,26 @@ class SessionWrites:
             if named is not None:  # as a child's end it would be lost under a key of its own
                 mine = (child for child in named if child.customer_id == facts.identity.customer_id)
                 batch.add_about(next(mine, facts.identity), facts.positions, facts.facts)
+        not_here_yet = 0
         for position, logout in unresolved:
             found = children if logout.session_id in without_top_level else families
-            self._resolve(position, logout, found.get(logout.session_id), batch, work)
+            not_here_yet += not self._resolve(position, logout, found.get(logout.session_id), batch, work)
+        if not_here_yet:
+            logger.info("logouts without customer_id: session not found yet, will retry", extra={"count": not_here_yet})
         return batch
 
     def _resolve(
         self, position: int, logout: "LogoutEvent", sessions: Sequence[Session] | None, batch: Batch, work: _Pass
-    ) -> None:
-        """End every session that a logout without customer was found to be about."""
-        if sessions == [] and logout.occurred_at < self._oldest_of_use(self._clock()):
-            work.outcomes[position].append(Outcome.STALE)
-        elif sessions == []:
-            logger.info("logout without customer_id: session not found yet, will retry")
+    ) -> bool:
+        """End every session that a logout without customer was found to be about.
+
+        Returns:
+            Whether this was all; False where its session may still come.
+        """
+        if sessions == []:
+            is_stale = logout.occurred_at < self._oldest_of_use(self._clock())
+            work.outcomes[position] += [Outcome.STALE] * is_stale
+            return is_stale
         for session in sessions or ():
             if work.erased.has_event(session.customer_id, logout.occurred_at):
                 work.outcomes[position].append(Outcome.IGNORED)
@@ -230,6 +237,7 @@ class SessionWrites:
             is_below = session.parent_session_id == logout.session_id
             fact = logout.model_copy(update={"reason": "parent"}) if is_below else logout
             batch.add_about(session, [position], [fact])
+        return True
 
     def _look_up(
         self, find: Callable[[Collection[str]], Mapping[str, list[Session]]], ids: Collection[str], work: _Pass
