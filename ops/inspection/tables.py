@@ -11,7 +11,7 @@ from rich.text import Text
 from ops.inspection.audit import Audit
 from ops.inspection.leftovers import DeadLetter, Rejection
 from processors.projections.activity import CustomerActivity
-from schemas.items import CLOSING, Session
+from schemas.items import ACTIVE, Session
 from schemas.outcomes import Outcome
 
 _MEANINGS = {
@@ -154,7 +154,7 @@ def _clock(moment: datetime | None) -> str:
 
 def state_in_words(session: Session, now: datetime) -> Text:
     """Say whether a session is live, and if not, what ended it; a child needs its parent attached."""
-    if session.session_state == CLOSING:
+    if session.session_state != ACTIVE:
         return Text(f"ended ({session.end_reason})" if session.end_reason else "ended")
     if session.is_live(now):
         return Text("live", style="green")

@@ -16,7 +16,7 @@ from processors.aws.errors import ReadError
 from processors.aws.parallel import chunks
 from processors.policies.commands import Command, logout_by_tombstone, logout_with_parent
 from processors.register.reader import RegisterReader
-from schemas.items import CLOSING, Session, with_parent
+from schemas.items import ACTIVE, Session, with_parent
 from schemas.keys import Key, session_key
 from schemas.stream import StreamRecord
 
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 PARENTS_A_STEP = 200
 """Ended sessions whose children are read between two looks at the clock."""
 
-LARGEST_FAMILY_A_STEP = 200
+LARGEST_FAMILY_A_STEP = 50
 """Children of one parent that are read together with other families; a larger family is read page by page."""
 
 Parents = Mapping[str, Session]
@@ -76,7 +76,7 @@ def _is_child(image: Session) -> bool:
 
 
 def _is_ended_parent(image: Session) -> bool:
-    return image.parent_session_id is None and image.session_state == CLOSING
+    return image.parent_session_id is None and image.session_state != ACTIVE
 
 
 def _upwards(children: Mapping[str, Session], register: RegisterReader) -> Step:

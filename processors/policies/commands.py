@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from processors.policies.ending import REVOKED
-from schemas.items import ACTIVE, CLOSING, Session
+from schemas.items import ACTIVE, Session
 from schemas.projection_items import Entry
 from schemas.times import format_rfc3339, from_epoch_milliseconds
 
@@ -53,7 +53,7 @@ def logout_with_parent(child: Session, parent: Session | None) -> str | None:
 
     An end that was caused by the parent's moves with it, to the earliest.
     """
-    if parent is None or parent.session_state != CLOSING or parent.ended_at is None or not child.has_login:
+    if parent is None or parent.session_state == ACTIVE or parent.ended_at is None or not child.has_login:
         return None
     is_later = child.end_reason == PARENT and child.ended_at is not None and child.ended_at > parent.ended_at
     if child.session_state != ACTIVE and not is_later:

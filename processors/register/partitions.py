@@ -18,6 +18,9 @@ INVERTED_INDEX = "GSI1_inverse"
 PARTITIONS_A_SELECT = 50
 """Most partition keys of an IN. Source: DynamoDB Developer Guide, "PartiQL operators"."""
 
+ITEMS_A_SELECT = 200
+"""Items that a SELECT is read to, 20 pages of ten; more are read by a Query a partition, whose pages are of 1 MB."""
+
 
 class Access(NamedTuple):
     """Partitions of the table or of its index, and the sort keys wanted of each."""
@@ -86,19 +89,13 @@ class PartitionReader:
             yield page
 
     def _select_some(self, access: Access, most: int, partitions: Sequence[str]) -> dict[str, list[Item] | None]:
-        """Read up to 50 partitions in one SELECT; one with too many items is left out, and the others are read anew."""
-        oversize: dict[str, list[Item] | None] = {}
-        while wanted := [partition for partition in partitions if partition not in oversize]:
-            found: dict[str, list[Item]] = defaultdict(list)
-            for item in self._select(access, wanted):
-                partition = item[access.hash_name]["S"]
-                found[partition].append(item)
-                if len(found[partition]) > most:
-                    oversize[partition] = None
-                    break
-            else:
-                return oversize | found
-        return oversize
+        """Read up to 50 partitions in one SELECT, or, where they hold many items, each by a Query."""
+        found: dict[str, list[Item]] = defaultdict(list)
+        for number, item in enumerate(self._select(access, partitions)):
+            if number == ITEMS_A_SELECT:
+                return self._query_some(access, most, partitions)
+            found[item[access.hash_name]["S"]].append(item)
+        return {partition: None if len(items) > most else items for partition, items in found.items()}
 
     def _select(self, access: Access, partitions: Sequence[str]) -> Iterator[Item]:
         source = f'"{self._table_name}"' + (f'."{access.index_name}"' if access.index_name else "")
@@ -120,7 +117,7 @@ class PartitionReader:
             request["NextToken"] = page["NextToken"]
 
     def _query_some(self, access: Access, most: int, partitions: Sequence[str]) -> dict[str, list[Item] | None]:
-        """Read partition by partition, for engines without PartiQL."""
+        """Read partition by partition."""
         found: dict[str, list[Item] | None] = {}
         for partition in partitions:
             items = list(islice((item for page in self._query(access, partition) for item in page), most + 1))

@@ -146,6 +146,7 @@ EVENTS: list[Any] = [
     logout("child"),  # names no parent: found through the index
     logout("s1", None, minute=40),  # names no customer: found in its partition
     logout("large", None, minute=40),  # the family is larger than what one request reads of many
+    logout("shared"),  # a child's id under more parents than one SELECT is read to
     logout_all("customer-2"),
     {"event_type": "login"},  # rejected
 ]
@@ -154,6 +155,7 @@ EVENTS: list[Any] = [
 
 def put_large_family(backend: Backend) -> None:
     backend.sessions.apply([login("large"), *(login(f"k{n}", parent_session_id="large") for n in range(201))])
+    backend.sessions.apply([login("shared", parent_session_id=f"p{n}") for n in range(201)])
 
 
 def consume_queue(backend: Backend) -> None:

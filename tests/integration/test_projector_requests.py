@@ -138,3 +138,38 @@ def test_a_large_family_ends_in_steps_that_each_make_progress(
     assert left[-1] == 0
     assert len(left) > 1
     assert all(fewer < more for more, fewer in itertools.pairwise(left))
+
+
+def test_many_large_families_beside_small_ones_are_read_in_a_bounded_number_of_requests(
+    dynamodb: InMemoryDynamoDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = InMemorySqs()
+    use_in_memory_clients(monkeypatch, dynamodb, sqs)
+    monkeypatch.setenv("DYNAMODB_BATCH_STATEMENTS", "true")
+    parents = [session(f"p{number:02}", "c", session_state=CLOSING, ended_at=NOW) for number in range(50)]
+    sizes = {parent.session_id: 49 if number < 25 else 300 for number, parent in enumerate(parents)}
+    children = [
+        session(f"{parent}-{number}", "c", parent_session_id=parent)
+        for parent, size in sizes.items()
+        for number in range(size)
+    ]
+    dynamodb.table("sessions").load([stored(child) for child in children])
+
+    requests = project(dynamodb, parents)
+
+    assert Counter(json.loads(body)["parent_session_id"] for body in sqs.bodies["events"]) == sizes
+    # 20 pages and one more of the SELECT, a Query a family, a further one for each large one
+    assert requests["ExecuteStatement"] <= 21 + 10  # and the sessions of a new customer
+    assert requests["Query"] <= 50 + 25
+
+
+def test_a_parent_in_a_state_that_is_unknown_here_takes_its_children_along(
+    dynamodb: InMemoryDynamoDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sqs = InMemorySqs()
+    use_in_memory_clients(monkeypatch, dynamodb, sqs)
+    dynamodb.table("sessions").load([stored(session("kid", "c", parent_session_id="p"))])
+
+    project(dynamodb, [session("p", "c", session_state="suspended", ended_at=NOW)])
+
+    assert [json.loads(body)["session_id"] for body in sqs.bodies["events"]] == ["kid"]

@@ -51,6 +51,11 @@ def test_an_end_caused_by_the_parent_moves_only_to_an_earlier_time(minute: float
     assert (logout_with_parent(child, PARENT) is not None) is moves
 
 
+def test_a_parent_in_a_state_that_is_unknown_here_is_over() -> None:
+    assert logout_with_parent(CHILD, replace(PARENT, session_state="suspended")) is not None
+    assert logout_with_parent(replace(CHILD, session_state="suspended"), PARENT) is None
+
+
 def test_a_child_that_ended_for_another_reason_stays_as_it_is() -> None:
     assert logout_with_parent(ended_child(9, end_reason="user"), PARENT) is None
 
