@@ -67,6 +67,13 @@ class Expression:
         """Return the names of the members that the expression reads."""
         return _names_in(self._compiled.parsed)
 
+    def first_path(self) -> tuple[str, ...]:
+        """Return the path, or that which any other expression begins with; empty where it begins with none."""
+        node = self._compiled.parsed
+        while not (chain := _chain_of(node)) and node["children"] and isinstance(node["children"][0], dict):
+            node = node["children"][0]
+        return chain
+
 
 def _chain_of(node: dict[str, Any]) -> tuple[str, ...]:
     """Return the names of a plain path `a.b.c`; empty for any other expression."""

@@ -5,6 +5,7 @@ file name its line. Source: TOML 1.0.
 """
 
 import tomllib
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -205,6 +206,22 @@ class MappingFile(BaseModel):
         if self.tenant is not None and self.issuer is not None:
             raise ValueError("`tenant` is of one system, `issuer` of a format that many share: name one of them")
         return self
+
+    @cached_property
+    def member_names(self) -> frozenset[str]:
+        """Return the names of all members that the mapping reads."""
+        return frozenset(_names_in(self))
+
+
+def _names_in(content: object) -> set[str]:
+    """Return the members that the expressions of a mapping read, wherever in the mapping they stand."""
+    if isinstance(content, Expression):
+        return content.member_names()
+    if isinstance(content, Recognition | Page):
+        return set(content.has).union(*(_names_in(value) for _, value in content))
+    if isinstance(content, BaseModel):
+        return set().union(*(_names_in(value) for _, value in content))
+    return set().union(*map(_names_in, content)) if isinstance(content, tuple) else set()
 
 
 def read_mapping_file(file: Path) -> MappingFile:

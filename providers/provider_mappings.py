@@ -9,10 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
-from providers.expressions import Expression
-from providers.mapping_files import MappingError, MappingFile, Page, Recognition, Rule, read_mapping_file
+from providers.mapping_files import MappingError, MappingFile, Rule, read_mapping_file
 from providers.namespaces import NO_NAMESPACES, Namespaces
 from providers.recognition import RecognitionIndex
 from providers.results import IgnoredEvent
@@ -53,9 +50,7 @@ class ProviderMapping:
         event_type = self._type_of(view, envelope)
         for rule, paths in self._rules:
             if _applies(rule, event_type, view):
-                return Translation(
-                    self.provider, event_type or "", paths, view, envelope or {}, self.file.absent
-                ).canonical(rule)
+                return Translation(self.file, event_type or "", paths, view, envelope or {}).canonical(rule)
         return IgnoredEvent(self.provider, event_type or "")
 
     def type_of(self, event: dict[str, Any], envelope: Mapping[str, Any] | None = None) -> str:
@@ -112,7 +107,7 @@ class ProviderMappings:
 
     def member_names(self) -> frozenset[str]:
         """Return the names of all members that the mappings read."""
-        return frozenset(name for mapping in self.mappings for name in _names_in(mapping.file))
+        return frozenset(name for mapping in self.mappings for name in mapping.file.member_names)
 
     def read(
         self,
@@ -178,17 +173,6 @@ def load_mappings(*directories: Path) -> ProviderMappings:
 def bundled_mappings() -> ProviderMappings:
     """Return the bundled mappings, read once."""
     return load_mappings(DIRECTORY)
-
-
-def _names_in(content: object) -> set[str]:
-    """Return the members that the expressions of a mapping read, wherever in the mapping they stand."""
-    if isinstance(content, Expression):
-        return content.member_names()
-    if isinstance(content, Recognition | Page):
-        return set(content.has).union(*(_names_in(value) for _, value in content))
-    if isinstance(content, BaseModel):
-        return set().union(*(_names_in(value) for _, value in content))
-    return set().union(*map(_names_in, content)) if isinstance(content, tuple) else set()
 
 
 def _applies(rule: Rule, event_type: str | None, view: object) -> bool:

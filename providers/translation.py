@@ -3,10 +3,12 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 from providers.expressions import Expression
-from providers.mapping_files import FieldPaths, Paths, Rule
+from providers.mapping_files import FieldPaths, MappingFile, Paths, Rule
+from providers.misplaced import misplaced_name
 from providers.values import (
     clean_ip,
     clean_text,
@@ -56,20 +58,18 @@ class Translation:
     """Writes one event as the canonical event.
 
     Attributes:
-        provider: The identity system.
+        mapping: The mapping of the identity system.
         event_type: The event's type as that system calls it.
         paths: Where its fields are.
         view: The event in the form that the paths are for.
         envelope: The EventBridge event around it, for the `id` and `time` that it may lack.
-        absent: Placeholders of the system.
     """
 
-    provider: str
+    mapping: MappingFile
     event_type: str
     paths: FieldPaths
     view: object
     envelope: Mapping[str, Any]
-    absent: tuple[str, ...] = ()
 
     def canonical(self, rule: Rule) -> dict[str, Any]:
         """Return the canonical JSON object, not validated yet.
@@ -79,19 +79,21 @@ class Translation:
         """
         if rule.is_ == "rejected":
             raise self._rejection(self._because(rule))
-        for name in rule.requires:
-            if self._id(name) is None:
-                raise self._missing(name)
         customer_id, session_id = self._id("customer_id"), self._id("session_id")
+        for name, value in (("customer_id", customer_id), ("session_id", session_id)):
+            if value is None and name in rule.requires:
+                raise self._missing(name)
+        self._check_not_misplaced("customer_id", customer_id is not None)
+        self._check_not_misplaced("session_id", rule.is_ != "logout_all")
         kind = "logout_all" if rule.is_ == "logout" and session_id is None else rule.is_
         if customer_id is None and kind != "logout":
             raise self._missing("customer_id", "session_id" if rule.is_ == "logout" else None)
         occurred_at = self._occurred_at()
         event_id = self._event_id() or derived_event_id(
-            (self.provider, self.event_type, customer_id, session_id, occurred_at)
+            (self.mapping.provider, self.event_type, customer_id, session_id, occurred_at)
         )
         if kind == "login" and session_id is None:
-            session_id = derived_session_id(self.provider, event_id)
+            session_id = derived_session_id(self.mapping.provider, event_id)
         fields = {
             "event_id": event_id,
             "event_type": kind,
@@ -103,7 +105,7 @@ class Translation:
             "expires_at": self._time("expires_at"),
             "client": self._client() if kind == "login" else None,
             "reason": self._reason(),
-            "source": self.provider,
+            "source": self.mapping.provider,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
@@ -113,6 +115,16 @@ class Translation:
             return None if value is None else read_id(value)
         except ValueError as error:
             raise self._rejection(f"{name} {error}: {self._where(name)}") from None
+
+    def _check_not_misplaced(self, name: str, matters: bool) -> None:
+        """Reject an event whose id seems to stand where it is not read, before it counts as absent or another does."""
+        paths: Paths = getattr(self.paths, name) or ()
+        missing = list(takewhile(lambda path: _is_missing(path.search(self.view), path, self.mapping.absent), paths))
+        if not (matters and missing):
+            return
+        found = misplaced_name(missing, paths[len(missing) :], self.view, self.mapping)
+        if found is not None:
+            raise self._rejection(f"{name} is missing, and {type_name(found)} looks like it: {self._where(name)}")
 
     def _event_id(self) -> str | None:
         """Return its own id, else that of its envelope, which differs each time the event is published."""
@@ -154,7 +166,7 @@ class Translation:
         return clean_text(reason[:_LONGEST_REASON] if isinstance(reason, str) else None, longest=_LONGEST_REASON)
 
     def _value(self, name: str) -> Any:
-        return first_present(getattr(self.paths, name), self.view, self.absent)
+        return first_present(getattr(self.paths, name), self.view, self.mapping.absent)
 
     def _readable(self, name: str) -> Any:
         """Return a value as `_value` does; one that cannot be read is rejected: neither absent nor passed over."""
@@ -163,7 +175,7 @@ class Translation:
                 raise self._rejection(
                     f"{name} cannot be read, because a member on its path is not an object: {self._where(name)}"
                 )
-            if not _is_missing(value := path.search(self.view), path, self.absent):
+            if not _is_missing(value := path.search(self.view), path, self.mapping.absent):
                 return value
         return None
 
@@ -182,6 +194,6 @@ class Translation:
     def _rejection(self, problem: str) -> RejectedEventError:
         event_id = self._value("event_id")
         return RejectedEventError(
-            f"{self.provider} {type_name(self.event_type)}: {problem}",
+            f"{self.mapping.provider} {type_name(self.event_type)}: {problem}",
             event_id=event_id if isinstance(event_id, str) and event_id.isprintable() else None,
         )

@@ -215,6 +215,38 @@ def test_the_envelope_stands_in_for_id_and_time_only_where_the_event_has_none() 
     assert (bare.event_id, bare.occurred_at.hour, bare.session_id) == ("bus-1", 11, "example:bus-1")
 
 
+@pytest.mark.parametrize("kind", ["in", "out"])
+@pytest.mark.parametrize(
+    ("elsewhere", "name"),
+    [
+        ({"session_x": "s1"}, "session_x"),
+        ({"Session": "s1"}, "Session"),
+        ({"oldSession": "s1"}, "oldSession"),
+        ({"more": [{"session": "s1"}]}, "session"),
+    ],
+)
+def test_a_session_that_stands_where_it_is_not_read_is_not_absent(kind: str, elsewhere: Any, name: str) -> None:
+    reason = reason_for(kind=kind, session=None, **elsewhere)
+
+    assert reason == f"example {kind}: session_id is missing, and {name} looks like it: session"
+
+
+@pytest.mark.parametrize("elsewhere", [{"sessions": "s1"}, {"session_x": None}, {"obsession": "s1"}, {"a/session": 1}])
+def test_what_is_not_named_like_the_session_or_holds_nothing_is_not_one(elsewhere: Any) -> None:
+    assert isinstance(read(EVENT, kind="out", session=None, **elsewhere), LogoutAllEvent)
+
+
+def test_no_second_customer_stands_in_for_a_first_one_that_is_misplaced() -> None:
+    two = providers(MAPPING.replace('customer_id = "who"', 'customer_id = ["owner", "who"]'))
+
+    [misplaced] = read_events(json.dumps(EVENT | {"ownerX": "c0"}), sent_at=None, providers=two)
+    [absent] = read_events(json.dumps(EVENT), sent_at=None, providers=two)
+
+    assert isinstance(misplaced, RejectedEvent)
+    assert "customer_id is missing, and ownerX looks like it" in misplaced.error.reason
+    assert isinstance(absent, LoginEvent)
+
+
 @pytest.mark.parametrize("session", [False, True, {"session": "s1"}, ["s1"], {}, 1.5])
 def test_a_logout_whose_session_has_a_wrong_type_is_rejected_and_ends_nothing(session: object) -> None:
     assert reason_for(kind="out", session=session).startswith("example out: session_id is neither a text nor")
