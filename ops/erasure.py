@@ -21,7 +21,8 @@ from processors.register.erased_list import ErasedList, hash_of
 from processors.runtime.clock import utc_now
 from processors.session_table import SessionTable
 from schemas import attributes as read
-from schemas.items import Revocation, Session, read_item, write_item
+from schemas.item_mapping import read_item, write_item
+from schemas.items import Revocation, Session
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, Key, customer_partition, revocation_key, session_key
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,8 @@ from processors.register.session_writes import SessionWrites
 from processors.register.sessions import Lifetimes
 from processors.runtime.clock import utc_now
 from schemas.attributes import Attributes
-from schemas.items import OWNED_ATTRIBUTES, Session, key_of, read_item, with_parent
+from schemas.item_mapping import OWNED_ATTRIBUTES, key_of, read_item
+from schemas.items import Session, with_parent
 from schemas.keys import SESSION_PREFIX, child_sort_key, customer_partition, session_key, session_partition
 from schemas.outcomes import Outcome
 from schemas.times import to_epoch_milliseconds

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import MalformedItemError
-from schemas.items import Revocation, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Revocation, Session
 
 TTL_PRINCIPAL = "dynamodb.amazonaws.com"
 """Who removes items whose TTL has passed. Source: DynamoDB Developer Guide, "DynamoDB Streams and Time to Live"."""

@@ -12,7 +12,8 @@ from ops.benchmark.workloads import START, Workload, Workloads, stream_batch
 from processors.projections.facts import CustomerFacts, add_record
 from processors.projections.merge import Merged, merge
 from processors.projections.state import Rules
-from schemas.items import Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import Session
 from schemas.projection_items import Projection, write_projection
 from schemas.stream import read_record
 from schemas.times import parse_rfc3339

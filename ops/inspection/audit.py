@@ -14,7 +14,8 @@ from processors.projection_table import ProjectionTable
 from processors.projections.activity import CustomerActivity
 from schemas.attributes import Attributes
 from schemas.errors import MalformedItemError
-from schemas.items import Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Session
 from schemas.keys import CUSTOMER_PREFIX, decode_id
 from schemas.times import format_rfc3339
 

@@ -17,7 +17,8 @@ from pydantic import Field, TypeAdapter
 
 from ops.checkout import CHECKOUT
 from ops.schema_export.openapi import registry_document
-from schemas.events import DETAIL_TYPES, EVENT_MODELS, TIME_SCHEMA, Event
+from schemas.event_fields import TIME_SCHEMA
+from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event
 from schemas.ids import CONTROLS, ID_SCHEMA, NO_CONTROLS
 
 DIRECTORY = CHECKOUT / "schemas" / "json"

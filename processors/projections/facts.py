@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from schemas.errors import MalformedItemError
-from schemas.items import ACTIVE, Revocation, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import ACTIVE, Revocation, Session
 from schemas.keys import Key
 from schemas.stream import StreamRecord
 

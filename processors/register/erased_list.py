@@ -10,7 +10,8 @@ from hashlib import sha256
 from typing import TypeVar
 
 from schemas.errors import MalformedItemError
-from schemas.items import Revocation, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Revocation, Session
 from schemas.projection_items import Projection
 from schemas.stream import StreamRecord
 

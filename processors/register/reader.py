@@ -10,7 +10,8 @@ from processors.aws.errors import raising_read_errors
 from processors.aws.item_store import ItemStore
 from processors.register.partitions import Access, PartitionReader
 from schemas.errors import MalformedItemError
-from schemas.items import Revocation, Session, key_of, read_item
+from schemas.item_mapping import key_of, read_item
+from schemas.items import Revocation, Session
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, SESSION_PREFIX, Key, child_sort_key, customer_partition
 from schemas.keys import session_partition as partition_of
 

@@ -24,7 +24,8 @@ from processors.register.reader import RegisterReader
 from processors.register.searches import Delivery, within_budget
 from processors.register.sessions import GRACE, Folded, Lifetimes, fold_facts, fold_logouts_all
 from schemas.errors import MalformedItemError
-from schemas.items import Revocation, Session, read_item, write_item
+from schemas.item_mapping import read_item, write_item
+from schemas.items import Revocation, Session
 from schemas.keys import Key
 from schemas.outcomes import Outcome
 

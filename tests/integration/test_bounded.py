@@ -20,7 +20,8 @@ from processors.projections.activity import CustomerActivity
 from processors.projections.facts import CustomerFacts, Image
 from processors.projections.state import CAPACITY
 from processors.session_table import SessionTable
-from schemas.items import CLOSING, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Session
 from schemas.times import to_epoch_seconds
 from tests.conftest import NOW, Backend, at, login
 from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, Request, item_bytes, use_in_memory_clients

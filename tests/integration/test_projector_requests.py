@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from processors import stream_projector
-from schemas.items import CLOSING, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Session
 from schemas.projection_items import Projection, write_projection
 from tests.conftest import NOW, at
 from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, use_in_memory_clients

@@ -10,7 +10,8 @@ from typing import Any
 from processors.aws.message_queue import MessageQueue
 from processors.projections.projector import Projector
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
-from schemas.items import Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Session
 from schemas.projection_items import projection_key
 from schemas.times import parse_rfc3339
 from tests.model.world import World

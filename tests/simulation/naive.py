@@ -24,7 +24,8 @@ from processors.projections.activity import CustomerActivity
 from processors.projections.facts import CustomerFacts, add_record
 from processors.projections.merge import Merged
 from processors.register import batches, session_writes, sessions
-from schemas.items import ACTIVE, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import ACTIVE, Session
 from schemas.keys import session_key
 from schemas.projection_items import NEVER, Entry, Projection
 from schemas.stream import StreamRecord

@@ -2,7 +2,8 @@
 
 from ops.dynamodb_double.tables import Item
 from schemas.errors import MalformedItemError
-from schemas.items import Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Session
 
 
 def session_in(item: Item | None) -> Session | None:

@@ -15,7 +15,7 @@ from ops.dynamodb_double.service import Service
 from ops.dynamodb_double.stream import Stream
 from ops.dynamodb_double.tables import Table
 from processors.aws.conditional_writes import Write, put_request, statement, update_request
-from schemas.items import OWNED_ATTRIBUTES
+from schemas.item_mapping import OWNED_ATTRIBUTES
 from schemas.keys import Key
 from tests.conftest import create_tables, read_stream
 

@@ -11,7 +11,8 @@ from moto import mock_aws
 
 from ops.inspection.audit import Audit, Recount, audit, compare, recount
 from processors.projections.activity import CustomerActivity
-from schemas.items import CLOSING, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Session
 from schemas.projection_items import Entry, Projection, write_projection
 from schemas.times import to_epoch_seconds
 

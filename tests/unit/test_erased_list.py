@@ -11,7 +11,8 @@ from ops.erasure import Effect, decide, full_second, remainders
 from processors.register.erased import ENTRY_LIFETIME, erased_entry
 from processors.register.erased_list import ErasedList, hash_of
 from schemas.errors import NewerFormatError
-from schemas.items import Revocation, Session, read_item, write_item
+from schemas.item_mapping import read_item, write_item
+from schemas.items import Revocation, Session
 from schemas.projection_items import Projection
 from schemas.stream import StreamRecord, read_record
 from tests.conftest import NOW, at

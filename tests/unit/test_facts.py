@@ -6,7 +6,8 @@ import pytest
 
 from processors.projections.facts import CustomerFacts, Image, Removal, add_record
 from schemas.errors import MalformedItemError
-from schemas.items import CLOSING, Revocation, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Revocation, Session
 from schemas.keys import Key
 from schemas.stream import StreamRecord
 from tests.conftest import at

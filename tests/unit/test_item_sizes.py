@@ -8,7 +8,8 @@ from processors.projections.facts import CustomerFacts, Image
 from processors.projections.merge import merge
 from processors.projections.state import Rules
 from processors.register.sessions import Lifetimes, fold_facts
-from schemas.items import Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import Session
 from schemas.projection_items import write_projection
 from tests.conftest import NOW, login, logout
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import MalformedItemError, NewerFormatError
-from schemas.items import ACTIVE, CLOSING, Revocation, Session, key_of, read_item, with_parent, write_item
+from schemas.item_mapping import key_of, read_item, write_item
+from schemas.items import ACTIVE, CLOSING, Revocation, Session, with_parent
 from schemas.keys import Key, child_session_key, revocation_key, session_key
 from schemas.times import to_milliseconds
 

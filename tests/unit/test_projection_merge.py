@@ -18,7 +18,8 @@ from processors.projections.merge import CLOCK_SLACK_SECONDS, Merged, find_suspe
 from processors.projections.rebuild import CustomerRegister, rebuild
 from processors.projections.state import Rules, bound
 from processors.register.sessions import Lifetimes, fold_facts
-from schemas.items import Revocation, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import Revocation, Session
 from schemas.keys import Key
 from schemas.projection_items import NEVER, Entry, Projection, read_projection, write_projection
 from schemas.stream import read_record

@@ -13,7 +13,8 @@ from ops.publishing.publisher import Channel, Message
 from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import Event, LoginEvent, parse_event
-from schemas.items import Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import Session
 from tests.eventbridge import read_eventbridge_event
 
 BARE = ("login.json", "child-login.json", "logout.json", "logout-all.json")

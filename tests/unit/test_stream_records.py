@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import MalformedItemError
-from schemas.items import CLOSING, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Session
 from schemas.stream import read_record, sequence_number_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

@@ -20,7 +20,8 @@ from processors.projections.state import CAPACITY
 from processors.runtime.settings import Settings
 from providers.mapping_files import read_mapping_file
 from providers.provider_mappings import DIRECTORY as MAPPINGS
-from schemas.items import Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import Session
 from tests.resolved_template import resolved
 
 KEYS = {"keys": [ECKey.generate_key("P-256", private=False).as_dict()]}
