@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
-from schemas.event_fields import TIME_SCHEMA
 
 from ops.checkout import CHECKOUT
 from ops.schema_export.openapi import registry_document
-from schemas.events import DETAIL_TYPES, EVENT_MODELS, Event
+from schemas.events import DETAIL_TYPES, EVENT_MODELS, TIME_SCHEMA, Event
 from schemas.ids import CONTROLS, ID_SCHEMA, NO_CONTROLS
 
 DIRECTORY = CHECKOUT / "schemas" / "json"
