@@ -1,23 +1,37 @@
 """Judge what `mutmut run` left in `mutants/`: were enough mutants killed, and has each survivor a reason?
 
-`python -m tests.mutation` fails below 90 % killed, for a survivor without a reason in `tests/mutants.toml`, and for a
-reason whose mutant does not survive. A reason names the function and the line as the mutant writes it, not mutmut's
-number, which changes with every edit of the function.
+`python -m tests.mutation` prints how each module did. It fails below 90 % killed, for a survivor without a reason in
+`tests/mutants.toml`, and for a reason whose mutant does not survive. A reason names the function and the line as the
+mutant writes it, not mutmut's number, which changes with every edit of the function.
 """
 
-import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 LEAST_KILLED = 0.9
 REASONS = Path(__file__).with_name("mutants.toml")
 _SURVIVED = {"survived", "no tests", "suspicious"}
 
-Survivor = tuple[str, str]
-"""The function, and the changed line."""
+
+class Survivor(NamedTuple):
+    """A mutant that no test kills."""
+
+    function: str
+    """With its module."""
+    becomes: str
+    """The changed line; of lines that were removed `-` and the lines."""
+
+
+class Mutant(NamedTuple):
+    """A mutant and what became of it, in mutmut's words."""
+
+    module: str
+    name: str
+    status: str
 
 
 def problems(statuses: Collection[str], survivors: Collection[Survivor], reasons: Collection[Survivor]) -> list[str]:
@@ -43,36 +57,69 @@ def problems(statuses: Collection[str], survivors: Collection[Survivor], reasons
     ]
 
 
-def _mutmut(*arguments: str) -> str:
-    command = [str(Path(sys.executable).with_name("mutmut")), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout  # noqa: S603 # a fixed program
+def table(mutants: Collection[Mutant]) -> list[str]:
+    """Write how each module did, as rows of a Markdown table."""
+    made = Counter(mutant.module for mutant in mutants)
+    survived = Counter(mutant.module for mutant in mutants if mutant.status in _SURVIVED)
+    return [
+        "| module | mutants | killed | survivors |",
+        "|---|---|---|---|",
+        *(_row(f"`{module}`", number, survived[module]) for module, number in sorted(made.items())),
+        _row("all", made.total(), survived.total()),
+    ]
 
 
-def _results() -> Iterator[tuple[str, str]]:
-    for line in _mutmut("results", "--all", "true").splitlines():
-        name, _, status = line.strip().partition(": ")
-        if status:
-            yield name, status
+def _row(name: str, made: int, survived: int) -> str:
+    return f"| {name} | {made} | {1 - survived / max(made, 1):.0%} | {survived} |"
 
 
-def _survivor(name: str) -> Survivor:
-    """Name a mutant by what it changed; a removed line by `-` and the line."""
-    diff = [line for line in _mutmut("show", name).splitlines() if not line.startswith(("---", "+++"))]
-    changed = [line[1:].strip() for line in diff if line.startswith("+")]
-    function = name.rpartition("__mutmut_")[0].replace("x_", "", 1)
-    return function, " ".join(changed) or " ".join(f"- {line[1:].strip()}" for line in diff if line.startswith("-"))
+def read_reasons(text: str) -> dict[Survivor, str]:
+    """Read the reasons, by survivor.
+
+    Raises:
+        ValueError: Two entries name one survivor, or one gives no reason.
+    """
+    entries: list[Mapping[str, str]] = tomllib.loads(text).get("survivor", [])
+    reasons = {Survivor(entry["function"], entry["becomes"]): entry["reason"].strip() for entry in entries}
+    if len(reasons) != len(entries) or not all(reasons.values()):
+        raise ValueError(f"{REASONS.name}: each survivor stands once, with a reason")
+    return reasons
+
+
+def function_of(name: str) -> str:
+    """Return the function or method that a mutant changes, from names like `module.x_f__mutmut_1`."""
+    module, _, mangled = name.rpartition("__mutmut_")[0].rpartition(".")
+    return f"{module}.{mangled.removeprefix('x_').removeprefix('xǁ').replace('ǁ', '.')}"
+
+
+def _results() -> Iterator[Mutant]:
+    from mutmut.mutation.data import SourceFileMutationData
+    from mutmut.stats import status_by_exit_code
+    from mutmut.utils.file_utils import walk_mutatable_files
+
+    for path in walk_mutatable_files():
+        data = SourceFileMutationData(path=path)
+        data.load()
+        for name, exit_code in data.exit_code_by_key.items():
+            yield Mutant(str(path), name, status_by_exit_code[exit_code])
+
+
+def _survivor(mutant: Mutant) -> Survivor:
+    from mutmut.mutation.diff_apply import get_diff_for_mutant
+
+    diff = get_diff_for_mutant(mutant.name, path=mutant.module).splitlines()
+    changes = [line for line in diff if not line.startswith(("---", "+++"))]
+    added = " ".join(line[1:].strip() for line in changes if line.startswith("+"))
+    removed = " ".join(f"- {line[1:].strip()}" for line in changes if line.startswith("-"))
+    return Survivor(function_of(mutant.name), added or removed)
 
 
 def main() -> int:
     """Print the figures and the problems."""
-    results = dict(_results())
-    survivors = {_survivor(name) for name, status in results.items() if status in _SURVIVED}
-    reasons = {
-        (entry["function"], entry["becomes"]) for entry in tomllib.loads(REASONS.read_text("utf-8")).get("survivor", ())
-    }
-    print(", ".join(f"{number} {status}" for status, number in Counter(results.values()).most_common()))
-    found = problems(results.values(), survivors, reasons)
-    print("\n".join(found))
+    mutants = list(_results())
+    survivors = {_survivor(mutant) for mutant in mutants if mutant.status in _SURVIVED}
+    found = problems([mutant.status for mutant in mutants], survivors, read_reasons(REASONS.read_text("utf-8")))
+    print("\n".join([*table(mutants), "", *found]))
     return 1 if found else 0
 
 

@@ -1,8 +1,11 @@
 """The judge of mutation runs: what it lets pass, and what not."""
 
-from tests.mutation import problems
+import pytest
 
-A, B = ("module.function", "return a"), ("module.function", "return b")
+from tests.mutation import Mutant, Survivor, function_of, problems, read_reasons, table
+
+A, B = Survivor("module.function", "return a"), Survivor("module.function", "return b")
+ENTRY = '[[survivor]]\nfunction = "module.function"\nbecomes = "return a"\nreason = "{}"\n'
 
 
 def test_a_run_passes_when_nine_in_ten_are_killed_and_each_survivor_has_its_reason() -> None:
@@ -27,3 +30,33 @@ def test_a_survivor_without_reason_and_a_reason_without_survivor_fail() -> None:
 def test_a_run_that_did_not_finish_fails() -> None:
     assert problems([], [], []) == ["no mutants: `mutmut run` did not finish"]
     assert "were not checked" in problems(["killed", "not checked"], [], [])[0]
+
+
+def test_every_module_has_its_row_and_all_have_one() -> None:
+    mutants = [Mutant("b.py", "1", "killed"), Mutant("a.py", "2", "survived"), Mutant("b.py", "3", "no tests")]
+
+    assert table(mutants)[2:] == ["| `a.py` | 1 | 0% | 1 |", "| `b.py` | 2 | 50% | 1 |", "| all | 3 | 33% | 2 |"]
+
+
+def test_reasons_are_read_by_survivor() -> None:
+    assert read_reasons(ENTRY.format("equivalent")) == {A: "equivalent"}
+    assert read_reasons("# none") == {}
+
+
+@pytest.mark.parametrize("text", [ENTRY.format(" "), ENTRY.format("x") * 2], ids=["no reason", "twice"])
+def test_a_survivor_without_reason_or_given_twice_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="once, with a reason"):
+        read_reasons(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("package.module.x_f__mutmut_1", "package.module.f"),
+        ("package.module.x__f__mutmut_12", "package.module._f"),
+        ("package.module.xǁClassǁf__mutmut_1", "package.module.Class.f"),
+        ("package.module.xǁClassǁ__init____mutmut_1", "package.module.Class.__init__"),
+    ],
+)
+def test_a_mutant_names_its_function_and_class(name: str, function: str) -> None:
+    assert function_of(name) == function

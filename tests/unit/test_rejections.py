@@ -48,8 +48,53 @@ def test_an_event_without_readable_id_has_none() -> None:
     assert fields["event_id"] is None
 
 
+def limit_to(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr("processors.intake.rejections.MAX_REJECTION_BYTES", limit)
+
+
+def test_a_rejection_of_just_the_size_is_whole_and_one_byte_more_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = json.dumps({"event_type": "login", "event_id": "login-1"})
+    whole, _ = written(body)
+
+    limit_to(monkeypatch, len(whole))
+    _, fits = written(body)
+    limit_to(monkeypatch, len(whole) - 1)
+    _, cut = written(body)
+
+    assert (fits["body"], fits["body_cut"]) == (body, False)
+    assert (cut["body"], cut["body_cut"]) == (body[: len(body) // 2], True)
+
+
+def test_a_body_that_masking_makes_longer_is_cut_to_the_limit_and_then_by_halves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = f"[{'1, ' * 300}1]"
+    masked = mask_body(body, vocabulary())
+    limit_to(monkeypatch, 1000)
+
+    text, fields = written(body)
+
+    assert len(text) <= 1000
+    assert (fields["body"], fields["body_cut"]) == (masked[:500], True)
+
+
+@pytest.mark.parametrize(("more", "is_cut"), [(0, False), (1, True)], ids=["at the limit", "above"])
+def test_a_body_above_the_limit_is_cut_before_it_is_masked_and_hashed_whole(
+    monkeypatch: pytest.MonkeyPatch, more: int, is_cut: bool
+) -> None:
+    limit_to(monkeypatch, 1000)
+    body = " " * (999 + more) + "\ud800"
+
+    _, fields = written(body)
+
+    assert fields["body_cut"] is is_cut
+    assert fields["body"] == mask_body(body[:1000], vocabulary())[: len(fields["body"])]
+    assert fields["body_sha256"] == sha256(body.encode(errors="surrogatepass")).hexdigest()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("character", ["a", "é", "😀", "\\", '"', "\n", "\0", "\ud800"], ids=ascii)
-@pytest.mark.parametrize("size", [MAX_REJECTION_BYTES - 1000, 300_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("size", [MAX_REJECTION_BYTES - 1000, 300_000, 1_000_000])
 def test_a_large_body_fits_and_says_where_it_was_cut(character: str, size: int) -> None:
     member = json.dumps({character: character}) + ", "
     body = f"[{member * (size // len(member))}0]"
@@ -62,6 +107,7 @@ def test_a_large_body_fits_and_says_where_it_was_cut(character: str, size: int) 
     assert fields["body_sha256"] == sha256(body.encode(errors="surrogatepass")).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("characters_before_the_cut", [0, 8, 16, 20, 24, 40])
 def test_a_token_at_the_cut_is_masked(characters_before_the_cut: int) -> None:
     before = "x " * ((MAX_REJECTION_BYTES - characters_before_the_cut) // 2)
@@ -83,6 +129,7 @@ def test_ids_that_are_tokens_or_large_are_masked_and_can_be_traced() -> None:
     assert fields["message_id"] == f"<text, 1000000, {sha256(large.encode()).hexdigest()[:12]}>"
 
 
+@pytest.mark.slow
 @given(
     st.text(st.characters(), max_size=50),
     st.integers(0, 20_000),
