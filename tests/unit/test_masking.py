@@ -115,9 +115,11 @@ def test_no_run_of_a_value_that_is_not_on_the_list_comes_out_however_the_documen
     inserted = data.draw(st.sampled_from(["", '"', "\\", "}", ",", "\0", "é"]))
     damaged = document[:start] + inserted + document[start + data.draw(st.integers(0, 3)) :]
 
+    known = " ".join(bundled().words)
+    runs = {secret[i : i + 8] for i in range(len(secret) - 7)}
     for body in (document, damaged, document[:start]):
         shown = mask_body(body, bundled())
-        assert not any(secret[i : i + 8] in shown for i in range(len(secret) - 7))
+        assert not any(run in shown and run not in known for run in runs)
 
 
 @given(
