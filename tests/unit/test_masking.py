@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.intake.masking import mask_body, mask_id
-from processors.intake.vocabulary import Vocabulary, vocabulary
+from processors.intake.vocabulary import Kind, Vocabulary, vocabulary
 from processors.runtime.intake import vocabulary_of
 from providers.envelopes import BUNDLED
 
@@ -140,3 +140,74 @@ def test_masking_a_batch_of_six_megabytes_stays_inside_the_deadline(unit: str) -
         mask_body(body, PLAIN)
 
     assert time.process_time() - started < 10  # of 28 seconds; about one here
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing", "shown"),
+    [("[", "]", '"<list, 0>"'), ('{"client": ', "}", '"<object, 0>"')],
+    ids=["lists", "objects"],
+)
+def test_forty_levels_are_shown_and_of_the_next_its_size(opening: str, closing: str, shown: str) -> None:
+    innermost = "[]" if opening == "[" else "{}"
+
+    forty = mask_body(opening * 39 + innermost + closing * 39, PLAIN)
+    more = mask_body(opening * 40 + innermost + closing * 40, PLAIN)
+
+    assert forty == opening * 39 + innermost + closing * 39
+    assert more == opening * 40 + shown + closing * 40
+
+
+@pytest.mark.parametrize(("levels", "is_opened"), [(39, True), (40, False)])
+def test_a_notifications_message_is_opened_down_to_the_last_level(levels: int, is_opened: bool) -> None:
+    body = '{"client": ' * (levels - 1) + '{"Message": "[1]"}' + "}" * (levels - 1)
+
+    shown = mask_body(body, PLAIN)
+
+    assert ("<number, 1>" in shown, "<text, 3>" in shown) == (is_opened, not is_opened)
+
+
+def test_a_body_that_is_nested_too_deeply_shows_known_words_of_its_beginning() -> None:
+    shown = mask_body('["event_id","secret",' * 100_000, PLAIN)
+
+    assert shown.startswith(
+        '(not valid JSON at character 0: nested too deeply; from character 0:) ["event_id","<text, 6>",['
+    )
+
+
+def test_a_value_on_its_own_or_under_an_unknown_name_or_in_a_list_is_shown_as_what_it_is_called() -> None:
+    assert mask_body('"abc"', PLAIN) == '"<text, 3>"'
+    assert mask_body('{"unknown": "abc"}', PLAIN) == '{"<name 1, 7>": "<text, 3>"}'
+    assert mask_body('{"session_id": ["abc", 5]}', PLAIN) == '{"session_id": ["abc", 5]}'
+
+
+def test_an_id_with_half_a_character_is_masked_and_can_be_traced() -> None:
+    digest = sha256("\ud800".encode(errors="surrogatepass")).hexdigest()
+
+    assert mask_id("\ud800") == f"<text, 1, {digest[:12]}>"
+
+
+def test_words_are_the_known_names_and_what_json_and_the_types_are_made_of() -> None:
+    words = {"true", "false", "null", "login", "logout", "logout_all", "Login", "Logout", "LogoutAll", "Notification"}
+
+    assert PLAIN.words == PLAIN.names | words
+
+
+@pytest.mark.parametrize(
+    ("field", "expression", "name", "kind"),
+    [
+        ("session_id", "a.sid", "sid", Kind.ID),
+        ("session_id", "token.sid", "sid", Kind.ID),
+        ("session_id", "a.token.sid", "sid", Kind.ID),
+        ("session_id", "sid.token", "token", None),
+        ("session_id", '"the-sid"', "the-sid", Kind.ID),
+        ("user_agent", "ua", "ua", None),
+        ("ip", "`ua`", "ua", None),
+    ],
+)
+def test_the_last_name_of_a_path_has_the_kind_of_its_field_unless_it_is_a_secrets(
+    field: str, expression: str, name: str, kind: Kind | None
+) -> None:
+    kinds = vocabulary(paths=[(field, expression)]).kinds
+
+    assert kinds.get(name) is kind
+    assert (name in kinds) is (kind is not None)
