@@ -34,12 +34,11 @@ def test_events_of_one_session_are_together_with_their_positions_whatever_lies_b
     }
 
 
-def test_a_child_session_is_nobodys_until_it_is_read() -> None:
-    assert grouped(CHILD_LOGOUT, CHILD_LOGIN) == {
-        child_session_key("p", "kid"): SessionFacts(
-            Session(session_id="kid", customer_id=None, parent_session_id="p"), [CHILD_LOGOUT, CHILD_LOGIN], [0, 1]
-        )
-    }
+@pytest.mark.parametrize("events", [[CHILD_LOGOUT, CHILD_LOGIN], [CHILD_LOGIN, CHILD_LOGOUT]])
+def test_a_child_session_is_nobodys_until_it_is_read(events: list[Any]) -> None:
+    nobodys = Session(session_id="kid", customer_id=None, parent_session_id="p")
+
+    assert grouped(*events) == {child_session_key("p", "kid"): SessionFacts(nobodys, events, [0, 1])}
 
 
 def test_revocations_are_by_customer() -> None:

@@ -86,9 +86,9 @@ def test_of_a_live_and_an_ended_image_of_one_session_the_end_wins_in_either_orde
 
 
 def test_a_child_session_is_no_entry_and_ends_none_but_its_login_counts() -> None:
-    ended_child = replace(CHILD, session_state=CLOSING, ended_at=at(-1))
+    of_the_same_id = replace(CHILD, session_id="s", session_state=CLOSING, ended_at=at(-1), last_login_time=at(-9))
 
-    after = merged(KNOWN, Image(CHILD, 100), Image(ended_child, 101)).projection
+    after = merged(KNOWN, Image(CHILD, 100), Image(of_the_same_id, 101)).projection
 
     assert after.sessions == {"s": ENTRY}
     assert (after.last_login_time, after.last_login_session_id, after.end_watermark) == (at(-2), "kid", None)
@@ -112,6 +112,16 @@ def test_a_revocation_is_kept_and_ends_what_it_covers_as_of_its_time() -> None:
         replace(KNOWN, revocation=replace(revocation, ttl=None, version=None), sessions={"s": ending}),
         True,
         {"s": ending},
+    )
+
+
+def test_a_revocation_adds_to_those_that_are_known() -> None:
+    known = Revocation(customer_id="c", revoked_at=at(-9), except_session_id="x")
+
+    after = merged(replace(KNOWN, revocation=known), revocations=(Revocation(customer_id="c", revoked_at=at(-8)),))
+
+    assert after.projection.revocation == Revocation(
+        customer_id="c", revoked_at=at(-8), other_revoked_at=at(-9), other_except_session_id="x"
     )
 
 
