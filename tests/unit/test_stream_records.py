@@ -131,3 +131,66 @@ def test_any_record_is_read_or_malformed_and_nothing_else(changes: dict[str, Any
             assert str(error)  # noqa: PT017 # whether it is raised is the input's choice
         else:
             assert change.sequence_number
+
+
+@pytest.mark.parametrize("digits", [40, 41])
+def test_a_sequence_number_has_at_most_40_digits(digits: int) -> None:
+    number = "1" * digits
+
+    assert sequence_number_of(record(SequenceNumber=number)) == (number if digits == 40 else "")
+
+
+@pytest.mark.parametrize(
+    ("created", "is_read"), [(0, True), (253_402_300_799, True), (253_402_300_800, False), (-1, False)]
+)
+def test_a_time_of_creation_lies_between_1970_and_9999(created: int, is_read: bool) -> None:
+    raw = record(ApproximateCreationDateTime=created)
+
+    if is_read:
+        assert read_record(raw).created_at == created
+    else:
+        with pytest.raises(MalformedItemError) as caught:
+            read_record(raw)
+        assert str(caught.value) == "a stream record with an impossible ApproximateCreationDateTime"
+
+
+def test_what_is_wrong_with_a_record_is_named() -> None:
+    with pytest.raises(MalformedItemError) as nothing:
+        read_record({})
+    with pytest.raises(MalformedItemError) as unnamed:
+        read_record(record(SequenceNumber=None))
+
+    assert str(nothing.value) == "not a DynamoDB stream record (KeyError)"
+    assert str(unnamed.value) == "a stream record without sequence number"
+
+
+@pytest.mark.parametrize(
+    ("identity", "is_ttl"),
+    [
+        ({"type": "Service", "principalId": "dynamodb.amazonaws.com"}, True),
+        ({"type": "Service", "principalId": "another.amazonaws.com"}, False),
+        ({}, False),
+        ("dynamodb.amazonaws.com", False),
+        (None, False),
+    ],
+)
+def test_only_dynamodb_itself_removes_by_ttl(identity: object, is_ttl: bool) -> None:
+    removal = record("REMOVE", NewImage=None) | {"userIdentity": identity}
+
+    assert read_record(removal).removed_by_ttl is is_ttl
+
+
+@pytest.mark.parametrize("name", ["version", "expires_at"])
+@pytest.mark.parametrize(
+    ("after", "expected"), [({"N": "x"}, True), ({"S": "8"}, True), (None, True), ({"N": "7"}, False)]
+)
+def test_a_number_that_is_none_any_more_goes_backwards(name: str, after: object, expected: bool) -> None:
+    raw = record(OldImage=write_item(LIVE) | {name: {"N": "7"}}, NewImage=write_item(LIVE) | {name: after})
+
+    assert read_record(raw).goes_backwards is expected
+
+
+def test_a_removal_does_not_go_backwards() -> None:
+    raw = record("REMOVE", OldImage=write_item(LIVE) | {"version": {"N": "7"}}, NewImage=None)
+
+    assert not read_record(raw).goes_backwards

@@ -171,3 +171,58 @@ def test_any_text_is_json_or_a_rejection(text: str) -> None:
         load_json(text)
     except RejectedEventError as error:
         assert error.reason  # noqa: PT017 # whether it is raised is the input's choice
+
+
+NOT_VALID = "the body is not valid JSON: "
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[NaN]", "NaN is not a valid JSON number; leave the field out"),
+        ("[1e400]", "the JSON contains a number too large to represent; send it as a string"),
+        ("[-1e400]", "the JSON contains a number too large to represent; send it as a string"),
+        ("7" * 401, "the JSON contains a number of more than 400 digits; send it as a string"),
+        ('{"a": 1, "a": 1}', "the JSON has an object with a duplicate key; send each field once"),
+        ("\ufeff{}", "the body starts with a byte order mark; send UTF-8 without it"),
+        ("[" * 100_000, "the JSON is nested too deeply; an event has two levels"),
+        ("{", NOT_VALID + "Expecting property name enclosed in double quotes (character 1)"),
+        (" " * MAX_BODY_BYTES + " ", "the body is larger than 262,144 bytes; send events one by one, and small"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_rejected_text_says_what_to_do_word_for_word(text: str, reason: str) -> None:
+    with pytest.raises(RejectedEventError) as caught:
+        load_json(text)
+
+    assert caught.value.reason == reason
+
+
+def test_a_reason_names_what_was_read_and_the_size_that_was_allowed() -> None:
+    with pytest.raises(RejectedEventError) as large:
+        load_json("12345678901", what="token", most=10)
+    with pytest.raises(RejectedEventError) as marked:
+        load_json("\ufeff1", what="token", most=10)
+    with pytest.raises(RejectedEventError) as broken:
+        load_json("x", what="token", most=10)
+
+    assert large.value.reason == "the token is larger than 10 bytes; send events one by one, and small"
+    assert marked.value.reason == "the token starts with a byte order mark; send UTF-8 without it"
+    assert broken.value.reason == "the token is not valid JSON: Expecting value (character 0)"
+
+
+@pytest.mark.parametrize(
+    ("text", "is_read"),
+    [('"12345678"', True), ('"123456789"', False), ('"éééé"', True), ('"ééééé"', False), ('"\ud8001234"', True)],
+    ids=["10 bytes", "11 bytes", "10 bytes of UTF-8", "12 bytes of UTF-8", "half a character"],
+)
+def test_a_text_may_be_as_large_as_allowed_in_bytes(text: str, is_read: bool) -> None:
+    if is_read:
+        assert load_json(text, most=10) == text.strip('"')
+    else:
+        with pytest.raises(RejectedEventError, match="larger than 10 bytes"):
+            load_json(text, most=10)
+
+
+def test_an_integer_of_400_digits_and_any_float_that_is_finite_are_read() -> None:
+    assert load_json(f"[{'7' * 400}, 1.5, 1e308]") == [int("7" * 400), 1.5, 1e308]
