@@ -18,7 +18,6 @@ from processors.projections.merge import Merged, merge
 from processors.projections.rebuild import rebuild
 from processors.projections.register_reads import ReadBack, needs_register, read_for_batch, read_for_rebuild
 from processors.projections.state import CAPACITY, Rules
-from processors.register.erased_list import ErasedList
 from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.keys import Key
@@ -67,7 +66,7 @@ class ProjectionTable:
         self._client = client
         self._table_name = table_name
         self._sessions = sessions
-        self._store = ItemStore(
+        self.store = ItemStore(
             client,
             table_name,
             TableFormat(OWNED_ATTRIBUTES, to_epoch_microseconds),
@@ -75,8 +74,10 @@ class ProjectionTable:
             concurrency=concurrency,
             clock=clock,
         )
+        """Conditional writes by key, for the erasure."""
         self._clock = clock
-        self._rules = Rules(capacity=capacity, limit=limit)
+        self.rules = Rules(capacity=capacity, limit=limit)
+        """What bounds a customer's sessions."""
 
     def get_customer_activity(self, customer_id: str, *, now: datetime | None = None) -> CustomerActivity:
         """Return a customer's activity at `now` (aware UTC; None for the clock); strongly consistent.
@@ -103,7 +104,7 @@ class ProjectionTable:
             The result for each customer; one that is missing was not processed, and the cause is logged.
         """
         customers = {projection_key(customer_id): customer_id for customer_id in facts}
-        settled = self._store.converge(customers, partial(self._decide, customers, facts), deadline=deadline)
+        settled = self.store.converge(customers, partial(self._decide, customers, facts), deadline=deadline)
         return {customers[key]: merged for key, merged in settled.items()}
 
     def rebuild(
@@ -135,7 +136,7 @@ class ProjectionTable:
         """
         self._register()
         key = projection_key(customer_id)
-        settled = self._store.converge([key], partial(self._decide_rebuild, customer_id, send is not None))
+        settled = self.store.converge([key], partial(self._decide_rebuild, customer_id, send is not None))
         if key not in settled:
             raise NotWrittenError(customer_id)
         merged = settled[key]
@@ -150,28 +151,7 @@ class ProjectionTable:
             ReadError: The table could not be read.
             NewerFormatError: A later release wrote the item.
         """
-        return _read_if_possible(self._get(customer_id))
-
-    def erase(self, customer_id: str, erased: ErasedList) -> Projection | None:
-        """Make an erased customer's projection anew from the register alone; nothing of it is carried over.
-
-        Args:
-            customer_id: The customer.
-            erased: A list that names the customer.
-
-        Returns:
-            What is stored now; None where nothing is left to store: the item is deleted.
-
-        Raises:
-            ReadError: A table could not be read.
-            MalformedItemError: A session item breaks the schema, or an item is of a later release.
-            NotWrittenError: Races were lost, or the table was throttled, again and again.
-        """
-        key = projection_key(customer_id)
-        settled = self._store.converge([key], partial(self._decide_erased, customer_id, erased))
-        if key not in settled:
-            raise NotWrittenError(customer_id)
-        return settled[key]
+        return read_if_possible(self._get(customer_id))
 
     def _get(self, customer_id: str) -> Item | None:
         with raising_read_errors():
@@ -193,7 +173,7 @@ class ProjectionTable:
     ) -> dict[Key, Decision[Merged]]:
         [(key, item)] = stored.items()
         erased = self._register().erased.current()
-        projection = _read_if_possible(item)
+        projection = read_if_possible(item)
         if projection is not None:
             projection = erased.rest_of_projection(projection)
         read_at = self._clock()  # after the projection was read, and before the register is
@@ -204,32 +184,11 @@ class ProjectionTable:
             CustomerFacts(),
             customer_id=customer_id,
             now=read_at,
-            rules=self._rules,
+            rules=self.rules,
             with_policies=with_policies,
         )
         is_unknown = item is None and not register.sessions and register.revocation is None
         return {key: Decision(None if is_unknown else write_projection(merged.projection), merged)}
-
-    def _decide_erased(
-        self, customer_id: str, erased: ErasedList, stored: Mapping[Key, Item | None]
-    ) -> dict[Key, Decision[Projection | None]]:
-        [(key, item)] = stored.items()
-        known = _read_if_possible(item)
-        read_at = self._clock()
-        register = read_for_rebuild(self._register().reader, customer_id, known, read_at, erased)
-        empty = Projection(customer_id=customer_id, end_watermark=None if known is None else known.end_watermark)
-        made = rebuild(
-            empty,
-            register,
-            CustomerFacts(),
-            customer_id=customer_id,
-            now=read_at,
-            rules=self._rules,
-            with_policies=False,
-        ).projection
-        if made.last_login_time is None and made.revocation is None and not made.sessions:
-            return {key: Decision(None, None, is_deletion=True)}
-        return {key: Decision(write_projection(made), made)}
 
     def _decide(
         self, customers: Mapping[Key, str], facts: Mapping[str, CustomerFacts], stored: Mapping[Key, Item | None]
@@ -241,8 +200,10 @@ class ProjectionTable:
             customer_id = customers[key]
             try:
                 projections[customer_id] = None if item is None else read_projection(item)
-            except MalformedItemError:
-                logger.exception("projection cannot be read: run sessionctl rebuild")
+            except MalformedItemError as error:
+                is_newer = isinstance(error, NewerFormatError)
+                advice = "update this stack" if is_newer else "run sessionctl rebuild"
+                logger.error("projection cannot be read", extra={"reason": str(error), "advice": advice})
                 numbers = frozenset(facts[customer_id].sequence_numbers)
                 merged[customer_id] = Merged(Projection(customer_id=customer_id), False, {}, numbers)
         needing = {name: found for name, found in projections.items() if needs_register(found, facts[name])}
@@ -273,7 +234,7 @@ class ProjectionTable:
                 readable,
                 customer_id=customer_id,
                 now=now,
-                rules=self._rules,
+                rules=self.rules,
             )
         elif projection is None:  # a removal never creates a projection
             merged = Merged(Projection(customer_id=customer_id), False, {})
@@ -284,12 +245,12 @@ class ProjectionTable:
                 customer_id=customer_id,
                 reread=read.items.sessions,
                 now=now,
-                rules=self._rules,
+                rules=self.rules,
             )
         return merged._replace(unreadable=unreadable)
 
 
-def _read_if_possible(item: Item | None) -> Projection | None:
+def read_if_possible(item: Item | None) -> Projection | None:
     """Read a projection that is to be made anew: one that breaks the schema is read as absent.
 
     Raises:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ops.erasure import Effect, Erasure, Receipt
+from ops.erasure.erasing import Erasure
+from ops.erasure.receipts import Effect, Receipt
 from processors import eventbridge_consumer, sqs_consumer, stream_projector
 from processors.projection_table import ProjectionTable
 from processors.projections.activity import CustomerActivity

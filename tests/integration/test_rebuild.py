@@ -8,6 +8,7 @@ from processors import stream_projector
 from processors.projection_table import ProjectionTable
 from processors.projections import register_reads
 from processors.projections.activity import CustomerActivity
+from schemas.errors import NewerFormatError
 from schemas.projection_items import projection_key
 from tests.conftest import NOW, Backend, at, login, logout, logout_all
 
@@ -174,6 +175,24 @@ def test_a_rebuild_heals_a_projection_that_cannot_be_read(backend: Backend) -> N
     found = backend.projections.rebuild("customer-1", now=NOW)
 
     assert found.session_ids == ["a"]
+
+
+def test_a_projection_of_a_later_release_is_neither_rebuilt_nor_written(backend: Backend) -> None:
+    backend.sessions.create_session(login("a"))
+    project(backend.stream_records())
+    [item] = backend.items(backend.projections_table)
+    newer = item | {"item_format": {"N": "2"}, "of_a_later_release": {"S": "kept"}}
+    backend.dynamodb.put_item(TableName=backend.projections_table, Item=newer)
+    backend.sessions.create_session(login("b"))
+    [_, record] = backend.stream_records()
+
+    with pytest.raises(NewerFormatError):
+        backend.projections.rebuild("customer-1", now=NOW)
+    answer = stream_projector.lambda_handler({"Records": [record]}, None)
+
+    assert backend.items(backend.projections_table) == [newer]
+    # without a bucket to set it aside in, the record fails
+    assert answer == {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
 
 
 @pytest.mark.parametrize("is_sent", [True, False])

@@ -59,7 +59,7 @@ def _born_from_the_batch(self: Any, customer_id: str, projection: Any, found: Cu
         customer_id=customer_id,
         reread=read.items.sessions,
         now=self._clock(),
-        rules=self._rules,
+        rules=self.rules,
     )
 
 

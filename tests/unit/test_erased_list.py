@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.erasure import Effect, decide, full_second, remainders
+from ops.erasure.erasing import decide, full_second
+from ops.erasure.receipts import Effect, remainders
 from processors.register.erased import ENTRY_LIFETIME, erased_entry
 from processors.register.erased_list import ErasedList, hash_of
 from schemas.errors import NewerFormatError

@@ -163,6 +163,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("publishing", set()),
         ("inspection", set()),
         ("schema_export", set()),
+        ("erasure", set()),
         ("packaging", {"validation"}),
         ("local_aws", {"engines", "packaging", "validation"}),
     ],

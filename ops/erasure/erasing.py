@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from functools import partial
 
+from ops.erasure.projections import make_projection_anew
+from ops.erasure.receipts import Effect, Preview, Receipt, remainders
 from processors.aws.conditional_writes import Item
 from processors.aws.item_store import Decision
 from processors.projection_table import NotWrittenError, ProjectionTable
-from processors.register.erased import ENTRY_LIFETIME
 from processors.register.erased_list import ErasedList, hash_of
 from processors.runtime.clock import utc_now
 from processors.session_table import SessionTable
@@ -36,19 +36,6 @@ INDEX_LAG = timedelta(minutes=1)
 _ALL = 1_000_000_000
 
 
-class Effect(StrEnum):
-    """What becomes of an item."""
-
-    KEPT = "kept"
-    SESSION_DELETED = "session_deleted"
-    CHILD_SESSION_DELETED = "child_session_deleted"
-    REVOCATION_DELETED = "revocation_deleted"
-    START_RAISED = "start_raised"
-    """The session goes on: its start is the time of the erasure now."""
-    REVOCATION_CUT = "revocation_cut"
-    """A revocation after the erasure stays, without the older one beside it."""
-
-
 @dataclass(frozen=True, slots=True)
 class ItemResult:
     """What becomes of one item.
@@ -60,57 +47,6 @@ class ItemResult:
 
     effect: Effect
     expires_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What an erasure would do now.
-
-    Args:
-        erased_at: Up to when the customer would be erased, aware UTC.
-        items: How many items would have each effect.
-        has_projection: Whether a projection is stored.
-    """
-
-    erased_at: datetime
-    items: Mapping[Effect, int]
-    has_projection: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Remainder:
-    """A place that is not erased at once.
-
-    Args:
-        place: Where.
-        until: When it is gone of itself, aware UTC; None: not of itself.
-        note: What goes then, or what to do.
-    """
-
-    place: str
-    until: datetime | None
-    note: str
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What an erasure did, and what goes later. It names the customer by a hash alone, so that it may be kept.
-
-    Args:
-        customer_sha256: The SHA-256 of the customer id, in hex.
-        erased_at: Up to when the customer is erased, aware UTC: a later login is a new customer's.
-        finished_at: Aware UTC.
-        items: How many items had each effect.
-        is_projection_deleted: False: it was made anew, from what goes on.
-        remainders: What goes later.
-    """
-
-    customer_sha256: str
-    erased_at: datetime
-    finished_at: datetime
-    items: Mapping[Effect, int]
-    is_projection_deleted: bool
-    remainders: tuple[Remainder, ...]
 
 
 @dataclass(slots=True)
@@ -227,7 +163,8 @@ class Erasure:
             work.add(settled.values())
             if len(settled) < len(keys):
                 raise NotWrittenError(f"{len(keys) - len(settled)} items of the customer")
-        return self._projections.erase(work.customer_id, ErasedList.of(work.customer_id, work.erased_at)) is None
+        erased = ErasedList.of(work.customer_id, work.erased_at)
+        return make_projection_anew(self._projections, self._sessions, work.customer_id, erased, self._clock) is None
 
     def _keys(self, work: _Work) -> tuple[dict[Key, str | None], ...]:
         """List what may be the customer's: children, then sessions, then the revocation.
@@ -301,24 +238,3 @@ def _deletion_of(item: Session | Revocation) -> ItemResult:
 def full_second(moment: datetime) -> datetime:
     """Round up to the full second."""
     return moment if moment.microsecond == 0 else moment.replace(microsecond=0) + timedelta(seconds=1)
-
-
-def remainders(erased_at: datetime, now: datetime, latest_expiry: datetime | None) -> tuple[Remainder, ...]:
-    """Name what an erasure leaves, each with its day.
-
-    Args:
-        erased_at: Up to when the customer is erased, aware UTC.
-        now: When the erasure ended, aware UTC.
-        latest_expiry: The latest expiry of a session deleted, aware UTC; None where none was.
-    """
-    return (
-        Remainder("stream", now + timedelta(days=1), "images of the deleted items"),
-        Remainder("queues", now + timedelta(days=14), "events not processed, rejected or in a dead-letter queue"),
-        Remainder("failed batches", now + timedelta(days=30), "stream records in the failed-batches bucket"),
-        Remainder("erased list", erased_at + ENTRY_LIFETIME, "a hash of the customer id"),
-        Remainder("expiry agenda", latest_expiry, "keys of sessions, until their expiry is due"),
-        Remainder("point-in-time recovery", now + timedelta(days=35), "earlier states of both tables"),
-        Remainder("backups", None, "on-demand backups and exports: delete those that you made"),
-        Remainder("function logs", None, "ids of events and sessions, as long as the log groups keep their lines"),
-        Remainder("archive", None, "run sessionctl erase --archive, an hour from now or later"),
-    )
