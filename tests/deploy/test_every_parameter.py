@@ -13,6 +13,8 @@ from joserfc.jwk import ECKey
 from ops.local_aws.logs import FunctionLogs
 from ops.local_aws.stack import LocalStack
 from ops.validation.translation import load_template
+from processors.session_table import SessionTable
+from schemas.events import parse_event
 from schemas.times import format_rfc3339
 from tests.deploy.conftest import eventually, sessionctl
 
@@ -180,6 +182,31 @@ def test_the_limit_of_the_parameter_ends_the_oldest_session(stack: LocalStack) -
 
     eventually("the oldest of three sessions is ended", ended)
     assert count_of(stack, "c-limit") == 2
+
+
+def test_what_was_decided_is_carried_out_while_nobody_takes_the_session_events(stack: LocalStack) -> None:
+    functions = stack.client("lambda")
+    queue_name = stack.outputs["SessionEventsQueueUrl"].rpartition("/")[2]
+    [of_events] = [
+        mapping["UUID"]
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
+        if mapping["EventSourceArn"].endswith(f":{queue_name}")
+    ]
+    functions.update_event_source_mapping(UUID=of_events, Enabled=False)
+    try:
+        send(stack, json.dumps(login("backlog")))
+        register = SessionTable(stack.client("dynamodb"), stack.outputs["SessionsTableName"], batch_statements=False)
+        revoked = {"event_id": "e-all", "event_type": "logout_all", "occurred_at": now(), "customer_id": "c-decided"}
+        register.apply([event for event in map(parse_event, (login("decided"), revoked)) if event is not None])
+
+        def reason() -> bool:
+            session = sessionctl(stack, "get", "session", "s-decided", "--customer", "c-decided") or {}
+            return session.get("end_reason") == "revoked"
+
+        eventually("the revoked session is ended", reason)
+        assert sessionctl(stack, "get", "session", "s-backlog", "--customer", "c-backlog") is None
+    finally:
+        functions.update_event_source_mapping(UUID=of_events, Enabled=True)
 
 
 def test_nobody_but_the_projector_may_send_commands(stack: LocalStack) -> None:
