@@ -8,7 +8,7 @@ import pytest
 
 from processors import sqs_consumer
 from processors.register.searches import SEARCHES_A_MESSAGE
-from tests.conftest import at, login, sqs_record
+from tests.conftest import at, login, logout, sqs_record
 from tests.in_memory_clients import InMemoryDynamoDb, InMemorySqs, use_in_memory_clients
 
 MESSAGES, LOGOUTS = 25, 1_800
@@ -98,3 +98,13 @@ def test_where_time_runs_out_during_a_flood_the_login_beside_it_was_written(dyna
 
     assert "good" not in failed
     assert [item["session_id"] for item in dynamodb.items("sessions")] == [{"S": "good"}]
+
+
+def test_logouts_that_came_before_their_login_cost_at_most_0_2_requests_each(dynamodb: InMemoryDynamoDb) -> None:
+    logouts = [sqs_record(logout(f"early-{number}", f"c{number}")) for number in range(200)]
+
+    failed = consume(logouts)
+
+    assert failed == set()
+    assert len(dynamodb.items("sessions")) == 200
+    assert len(operations(dynamodb)) <= 0.2 * 200
