@@ -29,6 +29,7 @@ coverage: $(VENV)/dev.ready ## The test suite, with at least 95 % branch coverag
 	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 --cov --cov-report=term $(ARGS)
 
 mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time: 90 % of the changes must fail a test
+	rm -rf mutants
 	$(BIN)/mutmut run --max-children 2 $(ARGS)
 	$(BIN)/python -m tests.mutation
 

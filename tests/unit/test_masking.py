@@ -189,7 +189,9 @@ def test_an_id_with_half_a_character_is_masked_and_can_be_traced() -> None:
 def test_words_are_the_known_names_and_what_json_and_the_types_are_made_of() -> None:
     words = {"true", "false", "null", "login", "logout", "logout_all", "Login", "Logout", "LogoutAll", "Notification"}
 
-    assert PLAIN.words == PLAIN.names | words
+    made = vocabulary()
+
+    assert made.words == made.names | words
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from processors.register.sessions import (
     Folded,
     Lifetimes,
     fold_facts,
+    fold_login,
     fold_logout,
     fold_logouts_all,
     merge_revocations,
@@ -290,6 +291,12 @@ def test_a_login_gives_every_attribute_and_keeps_what_ended_the_session() -> Non
         ttl=seconds(at(30) + KEPT),
         version=7,
     )
+
+
+def test_a_login_leaves_ttl_and_version_to_the_write() -> None:
+    folded = fold_login(replace(IDENTITY, ttl=5, version=6), login(), LIFETIMES)
+
+    assert (folded.ttl, folded.version) == (5, 6)
 
 
 def test_a_child_session_keeps_its_parent() -> None:
