@@ -148,7 +148,8 @@ def test_a_time_at_the_year_9000_and_one_in_another_zone_are_taken() -> None:
     assert latest is not None
     assert latest.occurred_at == datetime(9000, 1, 1, tzinfo=UTC)
     assert zoned is not None
-    assert (zoned.occurred_at, zoned.occurred_at.tzinfo) == (OCCURRED_AT, UTC)
+    assert zoned.occurred_at == OCCURRED_AT
+    assert zoned.occurred_at.tzinfo is UTC
 
 
 @pytest.mark.parametrize(("count", "is_taken"), [(166, True), (167, False)], ids=["996 bytes", "1,002 bytes"])

@@ -353,3 +353,21 @@ def test_the_older_of_two_revocations_keeps_its_exception() -> None:
         version=6,
     )
     assert merge_revocations(None, other) == other
+
+
+@pytest.mark.parametrize("event_id", ["A", "a"])
+def test_of_two_logins_at_one_time_the_one_without_event_id_comes_first(event_id: str) -> None:
+    original = replace(IDENTITY, last_login_time=at(0), source="original")
+
+    folded = fold_login(original, login(minute=0, event_id=event_id, source="idp"), LIFETIMES)
+
+    assert (folded.last_login_event_id, folded.source) == (event_id, "idp")
+
+
+@pytest.mark.parametrize("session_id", ["A", "a"])
+def test_of_two_revocations_at_one_time_the_one_without_exception_comes_second(session_id: str) -> None:
+    everywhere = Revocation(customer_id="c", revoked_at=at(1))
+    elsewhere = replace(everywhere, except_session_id=session_id)
+
+    both = replace(elsewhere, other_revoked_at=at(1))
+    assert merge_revocations(everywhere, elsewhere) == merge_revocations(elsewhere, everywhere) == both
