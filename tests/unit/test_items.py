@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.item_mapping import key_of, read_item, write_item
 from schemas.items import ACTIVE, CLOSING, Revocation, Session, with_parent
-from schemas.keys import Key, child_session_key, revocation_key, session_key
+from schemas.keys import MAX_ENCODED_ID_BYTES, Key, child_session_key, revocation_key, session_key
 from schemas.times import to_milliseconds
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -283,8 +283,10 @@ def test_a_state_that_is_not_known_here_is_over() -> None:
     "attributes", [{}, {"PK": {"S": "x"}}, {"PK": {"N": "1"}, "SK": {"S": "x"}}, {"PK": "x", "SK": "y"}, None, [], "x"]
 )
 def test_an_item_without_keys_is_malformed(attributes: Any) -> None:
-    with pytest.raises(MalformedItemError, match="PK and SK"):
+    with pytest.raises(MalformedItemError) as caught:
         read_item(attributes)
+
+    assert str(caught.value) == "an item without the string keys PK and SK"
 
 
 @pytest.mark.parametrize(
@@ -314,3 +316,62 @@ def test_the_key_of_an_item_is_the_key_of_what_it_says(session_id: str, customer
     assert session.key == session_key(session_id, customer_id)
     assert child.key == child_session_key(parent_id, session_id)
     assert Revocation(customer_id=customer_id, revoked_at=NOW).key == revocation_key(customer_id)
+
+
+LONGEST, TOO_LONG = "x" * MAX_ENCODED_ID_BYTES, "x" * (MAX_ENCODED_ID_BYTES + 1)
+
+
+@pytest.mark.parametrize(
+    "key", ["suuid#{}/c#c", "suuid#s/c#{}", "suuid#{}/child#suuid#k", "suuid#p/child#suuid#{}", "c#c/revoked#c#{}"]
+)
+def test_an_id_in_a_key_that_is_empty_or_too_long_is_malformed_and_named(key: str) -> None:
+    for identifier in ("", TOO_LONG):
+        pk, sk = key.format(identifier).split("/")
+
+        with pytest.raises(MalformedItemError) as caught:
+            read_item(original(pk, sk, revoked_at="2026-03-01T12:00:00Z"))
+
+        assert str(caught.value) == f"item {pk} / {sk} breaks the schema: an id is empty or too long"
+    assert read_item(original(*key.format(LONGEST).split("/"), revoked_at="2026-03-01T12:00:00Z")) is not None
+
+
+@pytest.mark.parametrize(("customer_id", "is_read"), [("", False), (TOO_LONG, False), (LONGEST, True)])
+def test_a_childs_customer_is_no_key_but_has_to_fit_one(customer_id: str, is_read: bool) -> None:
+    item = original("suuid#p", "child#suuid#k", customer_id=customer_id)
+
+    if is_read:
+        assert read_item(item) is not None
+    else:
+        with pytest.raises(MalformedItemError, match="empty or too long"):
+            read_item(item)
+
+
+@pytest.mark.parametrize(("minutes", "is_live"), [(0, False), (1, True)], ids=["run out", "live"])
+def test_a_child_is_live_as_long_as_its_parent(minutes: int, is_live: bool) -> None:
+    parent = Session(
+        session_id="p", customer_id="c", version=1, last_login_time=NOW, expires_at=NOW + timedelta(minutes=minutes)
+    )
+    child = Session(
+        session_id="k", customer_id="c", parent_session_id="p", version=1, last_login_time=NOW, parent=parent
+    )
+
+    assert child.is_live(NOW) is is_live
+
+
+@pytest.mark.parametrize(
+    ("known", "event_id", "moves"),
+    [
+        (None, "A", False),
+        (None, "a", False),
+        (None, None, False),
+        ("A", None, True),
+        ("a", None, True),
+        ("b", "a", True),
+    ],
+)
+def test_of_two_ends_at_one_time_the_one_without_event_id_counts(
+    known: str | None, event_id: str | None, moves: bool
+) -> None:
+    ended = Session(session_id="s", customer_id="c", session_state=CLOSING, ended_at=NOW, ended_event_id=known)
+
+    assert ended.ends_after(NOW, event_id) is moves

@@ -45,7 +45,14 @@ def test_everything_else_stays_readable(identifier: str) -> None:
 
 @pytest.mark.parametrize(
     ("identifier", "encoded"),
-    [("a#b", "a%23b"), ("100%", "100%25"), ("%23", "%2523"), ("é", "%C3%A9"), ("😀", "%F0%9F%98%80")],
+    [
+        ("a#b", "a%23b"),
+        ("#a b@c:/~|", "%23a b@c:/~|"),
+        ("100%", "100%25"),
+        ("%23", "%2523"),
+        ("é", "%C3%A9"),
+        ("😀", "%F0%9F%98%80"),
+    ],
 )
 def test_the_encoding_is_percent_encoding_of_utf_8(identifier: str, encoded: str) -> None:
     assert encode_id(identifier) == encoded
