@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from ops.benchmark.charts import bar_chart
-from ops.benchmark.measuring import OURS_PER_ROUND, Comparison, Figures
-from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
+from ops.benchmark.measuring import OURS_PER_ROUND, Figures
+from ops.benchmark.pictures import all_sizes, charts_of
+from ops.benchmark.pipelines import OURS, TEXTBOOK
 from ops.benchmark.prices import (
     LAMBDA_GB_SECOND,
     LAMBDA_REQUESTS_MILLION,
@@ -43,7 +43,7 @@ def write_report(results: Results, folder: Path) -> Path:
     """Write `benchmarks.md` and its charts into a folder; returns the document's path."""
     charts = folder / "benchmarks"
     charts.mkdir(parents=True, exist_ok=True)
-    for name, chart in _charts(results).items():
+    for name, chart in charts_of(results).items():
         (charts / f"{name}.svg").write_text(chart, encoding="utf-8")
     document = folder / "benchmarks.md"
     document.write_text(render(results), encoding="utf-8")
@@ -100,7 +100,7 @@ def _contenders(heading: str, workloads: Mapping[str, dict[str, Figures]]) -> st
 
 def _sizes(results: Results) -> str:
     rows = []
-    for comparison in _all_sizes(results):
+    for comparison in all_sizes(results):
         for name in (OURS, TEXTBOOK):
             figures = comparison.consumers.get(name)
             if figures is None:
@@ -247,54 +247,6 @@ def _ratio(ours: float, theirs: float) -> str:
     if ours == 0 or theirs == 0:
         return "" if ours != theirs else "="
     return f"1/{theirs / ours:.1f}" if ours < theirs else f"{ours / theirs:.2f}"
-
-
-def _all_sizes(results: Results) -> list[Comparison]:
-    return sorted([results.workload("logins"), *results.sizes], key=lambda comparison: comparison.size)
-
-
-def _charts(results: Results) -> dict[str, str]:
-    mixed = results.workload("mixed day")
-    costs = {
-        name: cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
-        for name in (OURS, TEXTBOOK)
-    }
-    return {
-        "consumer-cpu": bar_chart(
-            f"Consumer: client CPU per event, batches of {USUAL_SIZE}",
-            {c.workload: _in_order({n: f.cpu_ms for n, f in c.consumers.items()}) for c in results.workloads},
-            unit="ms",
-        ),
-        "projector-cpu": bar_chart(
-            "Projector: client CPU per stream record",
-            {
-                c.workload: _in_order({n: f.cpu_ms for n, f in c.projectors.items()})
-                for c in results.workloads
-                if c.projectors
-            },
-            unit="ms",
-        ),
-        "batch-size": bar_chart(
-            "Consumer: billed time of a batch of logins",
-            {f"{c.size:,}": _in_order({n: f.batch_ms for n, f in c.consumers.items()}) for c in _all_sizes(results)},
-            unit="ms",
-            logarithmic=True,
-        ),
-        "cost": bar_chart(
-            "Dollars per million sessions, mixed day",
-            {
-                "write units": {name: cost.writes for name, cost in costs.items()},
-                "read units": {name: cost.reads for name, cost in costs.items()},
-                "Lambda": {name: cost.compute for name, cost in costs.items()},
-                "total": {name: cost.total for name, cost in costs.items()},
-            },
-            unit="$",
-        ),
-    }
-
-
-def _in_order(values: dict[str, float]) -> dict[str, float]:
-    return {name: values[name] for name in (OURS, TEXTBOOK, BARE) if name in values}
 
 
 def _section(title: str, *paragraphs: str) -> str:

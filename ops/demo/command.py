@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from ops.demo.day import MINIMUM_SIZE, Kind, make_day
+from ops.demo.day import MINIMUM_SIZE, make_day
+from ops.demo.deliveries import Kind
 from ops.demo.run import DemoRun
 from ops.demo.samples import SampleError, load_samples
 from ops.local_aws.serving import EndedBySignalError, ending_by_signal, serve

@@ -8,17 +8,16 @@ copies, delays, logouts that overtake their logins, a few malformed events, one 
 Pure: no clock, no network. `make_day` is what others call; it answers the deliveries in the order to publish them.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from enum import StrEnum
 from random import Random
 from typing import Any
 
+from ops.demo.deliveries import Delivery, Kind, Sending
 from ops.demo.malformed import BREAKAGES
-from ops.demo.provider_shapes import message_from, provider_of
-from ops.publishing.publisher import Channel, Message
+from ops.demo.visits import COUNTRIES, DEVICES, HOURLY_WEIGHTS, NAMELESS, NETWORKS, OVERTAKEN, Device, Visit
+from ops.publishing.publisher import Channel
 
 MINIMUM_SIZE = 100
 """The fewest deliveries a day can have and still hold every kind."""
@@ -31,41 +30,7 @@ TOKEN_PREFIX = "example-token-"  # noqa: S105 - the opposite of a secret
 
 _LENGTH_OF_DAY = timedelta(hours=24)
 _LONGEST_DELAY = timedelta(hours=3)
-_OVERTAKEN, _NAMELESS = 1, 3
-"""Of every 15 sessions, the one whose logout overtakes its login, and the one whose logout names no customer."""
 _SOURCE = "auth.example.com"
-
-
-class Kind(StrEnum):
-    """What a delivery is."""
-
-    LOGIN = "login"
-    REFRESH = "silent re-login"
-    CHILD_LOGIN = "login of a child session"
-    LOGOUT = "logout"
-    LOGOUT_WITHOUT_CUSTOMER = "logout that names no customer"
-    LOGOUT_ALL = "logout everywhere"
-    LOGOUT_ALL_EXCEPT = "logout everywhere else"
-    REPEATED_EVENT = "the same event again"
-    REPEATED_FACT = "the same fact under a new event id"
-    OTHER = "event of another kind"
-    MALFORMED = "malformed"
-    POISON = "poison"
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery(Message):
-    """A message of the day, and what it is.
-
-    Attributes:
-        kind: What it is.
-        note: What is wrong with it, in words; empty where nothing is.
-        provider: The identity system whose shape it has; empty for our own.
-    """
-
-    kind: Kind
-    note: str = ""
-    provider: str = ""
 
 
 def make_day(*, seed: int, size: int, now: datetime) -> list[Delivery]:
@@ -89,89 +54,6 @@ def make_day(*, seed: int, size: int, now: datetime) -> list[Delivery]:
     return _Day(seed=seed, size=size, now=now.astimezone(UTC)).deliveries()
 
 
-@dataclass(frozen=True, slots=True)
-class _Device:
-    name: str
-    user_agent: str
-    lifetime: timedelta | None
-    """How long its sessions last unless refreshed; None leaves it to the system's default."""
-    refreshes: int
-    """At most so many silent re-logins a session."""
-
-
-_DEVICES = (
-    _Device("phone", "ExampleApp/4.2 (Android 15)", None, 3),
-    _Device("laptop", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", timedelta(hours=8), 2),
-    # Longer than any session may last: what the system clips.
-    _Device("tv", "ExampleTV/9.1", timedelta(days=30), 0),
-)
-_COUNTRIES = ("DE", "FR", "NL", "PL", "SE")
-_NETWORKS = ("192.0.2", "198.51.100", "203.0.113")
-_DETAIL_TYPES = {"login": "Login", "logout": "Logout", "logout_all": "LogoutAll"}
-_HOURLY_WEIGHTS = (1, 1, 1, 1, 1, 2, 4, 7, 9, 8, 7, 6, 7, 6, 6, 6, 7, 8, 9, 9, 8, 6, 4, 2)
-"""How busy each hour (UTC) is: a morning and an evening peak."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """An event on its way, and when it leaves its publisher: occurrence plus delay."""
-
-    at: datetime
-    kind: Kind
-    channel: Channel
-    detail: dict[str, Any]
-    note: str = ""
-    body: str = ""
-    """What is sent in place of the detail, where it is malformed."""
-
-    def delivery(self) -> Delivery:
-        """Dress the event for its channel: on EventBridge the detail-type says what the body need not."""
-        provider = "" if self.body else provider_of(self.detail)
-        if provider:
-            # As a rule on the system's own bus puts it into the queue.
-            body = message_from(provider, self.detail, sent_at=self.at)
-            return Delivery(Channel.QUEUE, "", body, self.kind, self.note, provider)
-        if self.channel is Channel.QUEUE:
-            return Delivery(self.channel, "", self.body or json.dumps(self.detail), self.kind, self.note)
-        detail_type = _DETAIL_TYPES[self.detail["event_type"]]
-        bare = {name: value for name, value in self.detail.items() if name != "event_type"}
-        return Delivery(self.channel, detail_type, self.body or json.dumps(bare), self.kind, self.note)
-
-
-@dataclass(frozen=True, slots=True)
-class _Visit:
-    """One session, from its first login to the logout that may end it.
-
-    The rarer fates go by number rather than by chance, so that the smallest day has each of them.
-    """
-
-    number: int
-    customer_id: str
-    device: _Device
-    client: dict[str, str]
-    started_at: datetime
-    ended_at: datetime | None
-
-    @property
-    def session_id(self) -> str:
-        return f"session-{self.number:05d}"
-
-    @property
-    def runs_out(self) -> bool:
-        """It names an early `expires_at`, and nobody refreshes it or logs it out."""
-        return self.ended_at is None and self.number % 6 == 4
-
-    @property
-    def is_overtaken(self) -> bool:
-        """Its logout is published before its login."""
-        return self.number % 15 == _OVERTAKEN
-
-    @property
-    def ends_nameless(self) -> bool:
-        """Its logout names no customer: the one kind that needs its login to be here already."""
-        return self.number % 15 == _NAMELESS
-
-
 class _Day:
     """One day in the making: the random numbers, and the counters that make ids and the rarer cases."""
 
@@ -192,20 +74,20 @@ class _Day:
 
     # What customers do
 
-    def _facts(self, count: int) -> list[_Sending]:
+    def _facts(self, count: int) -> list[Sending]:
         """Tell customer after customer, and stop at `count`: a prefix of a life is a life as well."""
-        facts: list[_Sending] = []
+        facts: list[Sending] = []
         number = 0
         while len(facts) < count:
             facts.extend(self._customer(number))
             number += 1
         return facts[:count]
 
-    def _customer(self, number: int) -> Iterator[_Sending]:
+    def _customer(self, number: int) -> Iterator[Sending]:
         # Some identity systems have ids with reserved characters: keys must survive them.
         customer_id = f"customer-{2001 + number}" + ("#eu" if number % 40 == 9 else "")
         logs_out_everywhere = number % 100 in (3, 5)
-        devices = self._random.sample(_DEVICES, k=2 if logs_out_everywhere else self._random.choice((1, 1, 2, 2, 3)))
+        devices = self._random.sample(DEVICES, k=2 if logs_out_everywhere else self._random.choice((1, 1, 2, 2, 3)))
         visits = [
             self._visit(customer_id, number, device) for device in devices for _ in range(self._sessions_of(device))
         ]
@@ -214,23 +96,23 @@ class _Day:
         if logs_out_everywhere:
             yield self._logout_all(visits, everywhere_else=number % 100 == 5)
 
-    def _sessions_of(self, device: _Device) -> int:
+    def _sessions_of(self, device: Device) -> int:
         return 1 if device.name == "tv" else self._random.choice((1, 1, 2))
 
-    def _visit(self, customer_id: str, number: int, device: _Device) -> _Visit:
+    def _visit(self, customer_id: str, number: int, device: Device) -> Visit:
         self._visits += 1
         started_at = self._busy_moment()
         client = {
-            "ip": f"{self._random.choice(_NETWORKS)}.{1 + number % 254}",
+            "ip": f"{self._random.choice(NETWORKS)}.{1 + number % 254}",
             "user_agent": device.user_agent,
             "device_id": f"{device.name}-{2001 + number}",
-            "country": _COUNTRIES[number % len(_COUNTRIES)],
+            "country": COUNTRIES[number % len(COUNTRIES)],
         }
-        is_logged_out = self._visits % 15 in (_OVERTAKEN, _NAMELESS) or self._random.random() < 0.4
+        is_logged_out = self._visits % 15 in (OVERTAKEN, NAMELESS) or self._random.random() < 0.4
         ended_at = self._between(started_at + timedelta(minutes=10), self._now) if is_logged_out else None
-        return _Visit(self._visits, customer_id, device, client, started_at, ended_at)
+        return Visit(self._visits, customer_id, device, client, started_at, ended_at)
 
-    def _sendings_of(self, visit: _Visit) -> Iterator[_Sending]:
+    def _sendings_of(self, visit: Visit) -> Iterator[Sending]:
         yield self._login(visit)
         for moment in self._refresh_moments(visit):
             yield self._send(Kind.REFRESH, self._login_detail(visit, moment), moment)
@@ -239,7 +121,7 @@ class _Day:
         if visit.ended_at:
             yield self._logout(visit, visit.ended_at)
 
-    def _login(self, visit: _Visit) -> _Sending:
+    def _login(self, visit: Visit) -> Sending:
         sending = self._send(Kind.LOGIN, self._login_detail(visit, visit.started_at), visit.started_at)
         if visit.ends_nameless:
             return replace(sending, at=visit.started_at)
@@ -248,14 +130,14 @@ class _Day:
             return replace(sending, at=visit.ended_at + _LONGEST_DELAY)
         return sending
 
-    def _refresh_moments(self, visit: _Visit) -> list[datetime]:
+    def _refresh_moments(self, visit: Visit) -> list[datetime]:
         if visit.runs_out:
             return []
         until = visit.ended_at or self._now
         count = self._random.randint(0, visit.device.refreshes)
         return sorted(self._between(visit.started_at, until) for _ in range(count))
 
-    def _child(self, visit: _Visit) -> Iterator[_Sending]:
+    def _child(self, visit: Visit) -> Iterator[Sending]:
         until = visit.ended_at or self._now
         started_at = self._between(visit.started_at, until)
         identity = {"session_id": f"{visit.session_id}-mail", "parent_session_id": visit.session_id}
@@ -264,14 +146,14 @@ class _Day:
             ended_at = self._between(started_at, until)
             yield self._send(Kind.LOGOUT, self._logout_detail(visit, ended_at) | identity, ended_at)
 
-    def _logout(self, visit: _Visit, ended_at: datetime) -> _Sending:
+    def _logout(self, visit: Visit, ended_at: datetime) -> Sending:
         detail = self._logout_detail(visit, ended_at)
         if visit.ends_nameless:
             del detail["customer_id"]
             return self._send(Kind.LOGOUT_WITHOUT_CUSTOMER, detail, ended_at)
         return self._send(Kind.LOGOUT, detail, ended_at)
 
-    def _logout_all(self, visits: list[_Visit], *, everywhere_else: bool) -> _Sending:
+    def _logout_all(self, visits: list[Visit], *, everywhere_else: bool) -> Sending:
         newest = max(visits, key=lambda visit: visit.started_at)
         occurred_at = self._between(newest.started_at, self._now)
         detail = self._event("logout_all", occurred_at) | {"customer_id": newest.customer_id, "reason": "security"}
@@ -281,17 +163,17 @@ class _Day:
 
     # What becomes of events on their way
 
-    def _repeats(self, facts: list[_Sending], count: int) -> Iterator[_Sending]:
+    def _repeats(self, facts: list[Sending], count: int) -> Iterator[Sending]:
         for number, fact in enumerate(self._random.sample(facts, k=count)):
             kind = Kind.REPEATED_FACT if number % 4 == 3 else Kind.REPEATED_EVENT
             detail = fact.detail | {"event_id": self._event_id()} if kind is Kind.REPEATED_FACT else fact.detail
             channel = fact.channel if number % 2 else _other(fact.channel)
             later = fact.at + timedelta(minutes=self._random.expovariate(1 / 20))
-            yield _Sending(later, kind, channel, detail)
+            yield Sending(later, kind, channel, detail)
 
-    def _send(self, kind: Kind, detail: dict[str, Any], occurred_at: datetime) -> _Sending:
+    def _send(self, kind: Kind, detail: dict[str, Any], occurred_at: datetime) -> Sending:
         channel = self._random.choice((Channel.EVENTBRIDGE, Channel.EVENTBRIDGE, Channel.QUEUE))
-        return _Sending(occurred_at + self._delay(), kind, channel, detail)
+        return Sending(occurred_at + self._delay(), kind, channel, detail)
 
     def _delay(self) -> timedelta:
         """Seconds as a rule, minutes now and then, hours rarely."""
@@ -302,20 +184,20 @@ class _Day:
 
     # What comes along with them
 
-    def _others(self) -> Iterator[_Sending]:
+    def _others(self) -> Iterator[Sending]:
         for _ in range(3):
             occurred_at = self._busy_moment()
             detail = self._event("password_changed", occurred_at) | {"customer_id": "customer-2001"}
-            yield _Sending(occurred_at, Kind.OTHER, Channel.QUEUE, detail)
+            yield Sending(occurred_at, Kind.OTHER, Channel.QUEUE, detail)
 
-    def _poison(self) -> _Sending:
+    def _poison(self) -> Sending:
         # Early, because it takes several receives until the dead-letter queue has it.
         occurred_at = self._now - _LENGTH_OF_DAY + timedelta(minutes=30)
         detail = self._event("logout", occurred_at) | {"session_id": POISON_SESSION_ID}
         note = "a logout that names no customer, and whose login never arrives"
-        return _Sending(occurred_at, Kind.POISON, Channel.QUEUE, detail, note)
+        return Sending(occurred_at, Kind.POISON, Channel.QUEUE, detail, note)
 
-    def _malformed(self) -> Iterator[_Sending]:
+    def _malformed(self) -> Iterator[Sending]:
         for breakage in BREAKAGES:
             moment = self._busy_moment()
             login = self._event("login", moment) | {
@@ -324,11 +206,11 @@ class _Day:
                 "access_token": self._token(),
             }
             body = breakage.spoil(login, self._now)
-            yield _Sending(moment, Kind.MALFORMED, breakage.channel, login, breakage.note, body)
+            yield Sending(moment, Kind.MALFORMED, breakage.channel, login, breakage.note, body)
 
     # Parts of an event
 
-    def _login_detail(self, visit: _Visit, occurred_at: datetime) -> dict[str, Any]:
+    def _login_detail(self, visit: Visit, occurred_at: datetime) -> dict[str, Any]:
         detail = self._event("login", occurred_at) | {
             "customer_id": visit.customer_id,
             "session_id": visit.session_id,
@@ -338,7 +220,7 @@ class _Day:
         lifetime = timedelta(minutes=20) if visit.runs_out else visit.device.lifetime
         return detail | {"expires_at": _rfc3339(occurred_at + lifetime)} if lifetime else detail
 
-    def _logout_detail(self, visit: _Visit, occurred_at: datetime) -> dict[str, Any]:
+    def _logout_detail(self, visit: Visit, occurred_at: datetime) -> dict[str, Any]:
         reason = self._random.choice(("user", "user", "user", "timeout", "admin"))
         identity = {"customer_id": visit.customer_id, "session_id": visit.session_id}
         return self._event("logout", occurred_at) | identity | {"reason": reason}
@@ -360,7 +242,7 @@ class _Day:
         """A moment of the day; its last half hour is left for what follows a login."""
         beginning = self._now - _LENGTH_OF_DAY
         hours = range(24)
-        weights = [_HOURLY_WEIGHTS[(beginning + timedelta(hours=hour)).hour] for hour in hours]
+        weights = [HOURLY_WEIGHTS[(beginning + timedelta(hours=hour)).hour] for hour in hours]
         moment = beginning + timedelta(hours=self._random.choices(hours, weights)[0] + self._random.random())
         return min(moment, self._now - timedelta(minutes=30, seconds=self._random.uniform(0, 600)))
 

@@ -8,27 +8,14 @@ from typing import Any
 
 from ops.dynamodb_double.conduct import Conduct, Meter
 from ops.dynamodb_double.errors import ConditionFailedError, NotSimulatedError, ServiceError, invalid
-from ops.dynamodb_double.expressions import condition, resolve, updated, validate
+from ops.dynamodb_double.expressions import condition, resolve, updated
 from ops.dynamodb_double.paging import page_of
+from ops.dynamodb_double.requests import KNOWN_MEMBERS, Fields, check_placeholders
 from ops.dynamodb_double.sizes import MAX_ITEM_BYTES, item_size
 from ops.dynamodb_double.statements import Statements
 from ops.dynamodb_double.tables import INDEX_NAME, Item, ItemKey, Table
 
-Fields = dict[str, Any]
 _KEY_BYTES = (2048, 1024)
-_WRITE = frozenset({"ConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"})
-_KNOWN = {
-    "GetItem": {"Key", "ConsistentRead", "ProjectionExpression", "ExpressionAttributeNames"},
-    "PutItem": {"Item", "ReturnValuesOnConditionCheckFailure", *_WRITE},
-    "UpdateItem": {"Key", "UpdateExpression", "ReturnValuesOnConditionCheckFailure", *_WRITE},
-    "DeleteItem": {"Key", "ReturnValuesOnConditionCheckFailure", *_WRITE},
-    "Query": {
-        *("IndexName", "KeyConditionExpression", "ExpressionAttributeNames", "ExpressionAttributeValues"),
-        *("ConsistentRead", "ProjectionExpression", "Limit", "ExclusiveStartKey", "ScanIndexForward", "Select"),
-    },
-    "Scan": {"ConsistentRead", "Limit", "ExclusiveStartKey", "ProjectionExpression", "ExpressionAttributeNames"},
-}
-"""Members of requests that are understood, `TableName` apart; any other is refused."""
 
 
 class Service:
@@ -77,7 +64,7 @@ class Service:
             NotSimulatedError: It is not known here.
         """
         handler = self._operations.get(operation)
-        unknown = set(request) - _KNOWN.get(operation, set(request)) - {"TableName", "ReturnConsumedCapacity"}
+        unknown = set(request) - KNOWN_MEMBERS.get(operation, set(request)) - {"TableName", "ReturnConsumedCapacity"}
         if handler is None or unknown:
             raise NotSimulatedError(f"{operation} with {sorted(unknown)}")
         return handler(request)
@@ -195,7 +182,7 @@ class Service:
         table = self.table_of(request["TableName"])
         key = self.key_of(table, attributes)
         text = request.get("ConditionExpression")
-        _validate(request)
+        check_placeholders(request)
         check = condition(text) if text else None
         names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
         self.meter.begin(operation, table.name)
@@ -231,7 +218,7 @@ class Service:
             raise invalid("Consistent reads are not supported on global secondary indexes")
         hash_name, range_name = (table.key_names if index is None else ("SK", "PK"))[:2]
         names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-        _validate(request)
+        check_placeholders(request)
         hash_value = _hash_value(request["KeyConditionExpression"], hash_name, names, values)
         check = condition(request["KeyConditionExpression"])
         self.meter.begin("Query", table.name)
@@ -267,13 +254,6 @@ class Service:
         if has_more:
             answer["LastEvaluatedKey"] = {name: items[-1][name] for name in table.key_names}
         return answer
-
-
-def _validate(request: Fields) -> None:
-    """Hold the placeholders of a request's expressions to those it defines."""
-    texts = tuple(str(text) for name, text in request.items() if name.endswith("Expression"))
-    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
-    validate(texts, frozenset(names), frozenset(values))
 
 
 def projected(item: Item, request: Mapping[str, Any]) -> Item:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.demo.day import MINIMUM_SIZE, POISON_SESSION_ID, Delivery, Kind, make_day
+from ops.demo.day import MINIMUM_SIZE, POISON_SESSION_ID, make_day
+from ops.demo.deliveries import Delivery, Kind
 from ops.demo.malformed import BREAKAGES
 from ops.demo.provider_shapes import PROVIDERS
 from ops.publishing.publisher import Channel
