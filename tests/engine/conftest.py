@@ -36,10 +36,14 @@ class Races:
         self._lock = Lock()
         self.lost: Counter[str] = Counter()
         """By table."""
-        for operation in ("BatchExecuteStatement", "PutItem"):
+        counted = {
+            "BatchExecuteStatement": self._count_statements,
+            "PutItem": self._count_item,
+            "UpdateItem": self._count_item,
+        }
+        for operation, count in counted.items():
             client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", self._remember)
-        client.meta.events.register("after-call.dynamodb.BatchExecuteStatement", self._count_statements)
-        client.meta.events.register("after-call.dynamodb.PutItem", self._count_item)
+            client.meta.events.register(f"after-call.dynamodb.{operation}", count)
 
     def _remember(self, params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         context["parameters"] = params

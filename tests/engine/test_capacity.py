@@ -21,8 +21,9 @@ class Bill:
 
     def __init__(self, client: Any) -> None:
         self._units: Counter[str] = Counter()
-        client.meta.events.register("provide-client-params.dynamodb.PutItem", self._ask)
-        client.meta.events.register("after-call.dynamodb.PutItem", self._add)
+        for operation in ("PutItem", "UpdateItem"):
+            client.meta.events.register(f"provide-client-params.dynamodb.{operation}", self._ask)
+            client.meta.events.register(f"after-call.dynamodb.{operation}", self._add)
 
     def _ask(self, params: dict[str, Any], **_: Any) -> dict[str, Any]:
         return {**params, "ReturnConsumedCapacity": "TOTAL"}
@@ -55,7 +56,7 @@ def test_an_index_of_keys_only_would_save_one_unit_at_each_further_write(backend
     bill = Bill(backend.dynamodb)
     table_name = f"{backend.sessions_table}-keys-only"
     create_tables(backend.dynamodb, table_name, f"{table_name}-projections", index_projection="KEYS_ONLY")
-    sessions = SessionTable(backend.dynamodb, table_name, clock=lambda: NOW)
+    sessions = SessionTable(backend.dynamodb, table_name, batch_statements=False, clock=lambda: NOW)
     history = [
         typical_login(),
         typical_login(minute=5, event_id="again"),

@@ -22,8 +22,8 @@ pytestmark = pytest.mark.engine
 
 REAL_NOW = datetime.now(UTC).replace(microsecond=0)
 """TTL goes by the wall clock, so the histories do."""
-LONG_AGO = REAL_NOW - timedelta(days=8)
-"""More than the longest lifetime, and what an item is kept beyond it."""
+LONG_AGO = REAL_NOW - timedelta(days=17)
+"""More than an item is kept after its facts and its write."""
 
 NO_SWEEP = "the engine deletes nothing by TTL"
 
@@ -61,7 +61,7 @@ OLD: list[Any] = [
     *(logout(f"old-{number}", LONG_AGO + timedelta(hours=1)) for number in range(0, 6, 2)),
     logout("unknown", LONG_AGO),
 ]
-"""Sessions that ran out or were ended a week ago, and a logout whose login has not come."""
+"""Sessions that ran out or were ended two weeks ago, and a logout whose login has not come."""
 YOUNG: list[Any] = [
     *(login(f"young-{number}", REAL_NOW - timedelta(minutes=60 - number)) for number in range(5)),
     login("ended", REAL_NOW - timedelta(minutes=80)),
@@ -99,7 +99,7 @@ def assert_exact(engine: Engine) -> None:
 
 @pytest.fixture
 def aged(engine: Engine, set_clock: SetClock) -> Engine:
-    """The register as it stands after eight days, projected, with everything old about to be deleted."""
+    """The register as it stands after seventeen days, projected, with everything old about to be deleted."""
     set_clock(LONG_AGO + timedelta(hours=2))
     engine.consume([OLD])
     set_clock(REAL_NOW)
@@ -148,6 +148,9 @@ def test_copies_that_come_after_ttl_deleted_the_tombstone_revive_nothing(aged: E
     aged.settle()
 
     assert_exact(aged)
+    too_old = aged.sqs.take("rejected")
+    assert len(too_old) == sum(isinstance(event, LoginEvent) for event in OLD)
+    assert all("MAX_EVENT_AGE_SECONDS" in rejection["reason"] for rejection in too_old)
     assert not any(
         session.is_live(REAL_NOW) for name, session in aged.stored_sessions().items() if name.startswith("old")
     )
@@ -179,6 +182,7 @@ def test_eight_threads_and_the_sweep_at_once_end_exact(aged: Engine) -> None:
     aged.settle()
 
     assert_exact(aged)
+    assert all("MAX_EVENT_AGE_SECONDS" in rejection["reason"] for rejection in aged.sqs.take("rejected"))
 
 
 def test_an_item_deleted_between_the_read_and_the_write_of_a_batch_is_written_anew(aged: Engine) -> None:
@@ -187,13 +191,13 @@ def test_an_item_deleted_between_the_read_and_the_write_of_a_batch_is_written_an
 
     def sweep_before_the_first_update(params: dict[str, Any], **_: Any) -> None:
         texts = [statement["Statement"] for statement in params.get("Statements", ())]
-        is_update = params.get("ConditionExpression") == "version = :version" or any("UPDATE" in text for text in texts)
+        is_update = "UpdateExpression" in params or any("UPDATE" in text for text in texts)
         if is_update and not deleted:
             deleted.append("old-1")
             enable_ttl(aged)
             await_deletion(aged, {event.session_id for event in OLD})
 
-    for operation in ("PutItem", "BatchExecuteStatement"):
+    for operation in ("UpdateItem", "BatchExecuteStatement"):
         aged.dynamodb.meta.events.register(
             f"before-parameter-build.dynamodb.{operation}", sweep_before_the_first_update
         )

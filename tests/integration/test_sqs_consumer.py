@@ -106,7 +106,9 @@ def test_near_the_deadline_the_rest_is_reported_as_retries(backend: Backend) -> 
     assert backend.items() == []
 
 
-@pytest.mark.parametrize("operation", ["BatchGetItem", "PutItem", "BatchExecuteStatement", "Query"])
+@pytest.mark.parametrize(
+    "operation", ["BatchGetItem", "PutItem", "UpdateItem", "Query", "BatchExecuteStatement", "ExecuteStatement"]
+)
 @pytest.mark.parametrize(
     "failure",
     [
@@ -129,8 +131,9 @@ def test_a_failing_table_makes_retries_and_no_exception(backend: Backend, operat
     finally:
         client.meta.events.unregister(event_name, fail)
 
-    unused = "PutItem" if backend.batch_statements else "BatchExecuteStatement"
-    if operation == unused:
+    used = {"BatchGetItem", "Query"}
+    used |= {"BatchExecuteStatement", "ExecuteStatement"} if backend.batch_statements else {"PutItem", "UpdateItem"}
+    if operation not in used:
         assert response["batchItemFailures"] == []
     else:
         assert response["batchItemFailures"] != []
