@@ -31,6 +31,7 @@ class StreamRecord:
         goes_backwards: Whether the change lowered `version` or `expires_at`, as restoring an older item does.
         removed_by_ttl: Whether DynamoDB's TTL removed the item.
         old_image: The item before, as attribute map; None where there was none.
+        new_image: The item after, as attribute map; None where it was removed.
     """
 
     event_name: str
@@ -40,6 +41,7 @@ class StreamRecord:
     goes_backwards: bool
     removed_by_ttl: bool
     old_image: Mapping[str, Any] | None
+    new_image: Mapping[str, Any] | None = None
 
     @property
     def is_removal(self) -> bool:
@@ -83,6 +85,7 @@ def read_record(record: object) -> StreamRecord:
         goes_backwards=any(_went_down(old_image, new_image, name) for name in ("version", "expires_at")),
         removed_by_ttl=isinstance(identity, dict) and identity.get("principalId") == TTL_PRINCIPAL,
         old_image=old_image,
+        new_image=new_image,
     )
 
 

@@ -16,6 +16,8 @@ PURE = {
         "intake.masking",
         "intake.rejections",
         "intake.vocabulary",
+        "life_cycle.agenda",
+        "life_cycle.transitions",
         "policies.commands",
         "policies.ending",
         "projections.activity",

@@ -1,0 +1,1 @@
+"""Life-cycle events: from stream records, and from the agenda of expiries."""
