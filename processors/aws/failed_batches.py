@@ -1,9 +1,9 @@
-"""Set stream records aside that nobody here can read, in the form of Lambda's own on-failure objects.
+"""Set aside what would hold others up: stream records that nobody here can read, and events that nobody would take.
 
-So one tool replays both. Source: AWS Lambda Developer Guide, "Retain discarded records for a DynamoDB event source":
-an S3 destination gets the invocation record with the function's event as JSON text in `payload`, named
-`aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<id>`. A function knows neither its mapping nor its shard,
-so its own name and `set-aside` stand in their places.
+Records have the form of Lambda's own on-failure objects, so one tool replays both. Source: AWS Lambda Developer Guide,
+"Retain discarded records for a DynamoDB event source": an S3 destination gets the invocation record with the function's
+event as JSON text in `payload`, named `aws/lambda/<mapping>/<shard>/YYYY/MM/DD/YYYY-MM-DDTHH.MM.SS-<id>`. A function
+knows neither its mapping nor its shard, so its own name and `set-aside` stand in their places.
 """
 
 import json
@@ -53,19 +53,36 @@ class FailedBatches:
         """
         now = self._clock()
         payload = json.dumps({"Records": list(records)}, default=str)
-        name = sha256(payload.encode()).hexdigest()[:32]
+        name = _hash(payload)
         function = getattr(self._context, "function_name", "stream-projector")
         first = min(_created_at(record) for record in records)
         at = datetime.fromtimestamp(first, now.tzinfo)
         key = f"aws/lambda/{function}/set-aside/{at:%Y/%m/%d}/{at:%Y-%m-%dT%H.%M.%S}-{name}"
+        return self._put(key, json.dumps(self._describe(records, payload, now)), len(records))
+
+    def put_lines(self, prefix: str, lines: Sequence[str]) -> bool:
+        """Set lines of JSON aside, in one object under a prefix, by the day.
+
+        Repeating it with the same lines on one day overwrites the object.
+
+        Args:
+            prefix: `bus` or `archive`, for life-cycle events that one of them refused; `agenda` for malformed entries.
+            lines: At least one, without line ends.
+
+        Returns:
+            Whether they are kept; a failure is logged.
+        """
+        text = "".join(line + "\n" for line in lines)
+        return self._put(f"{prefix}/{self._clock():%Y/%m/%d}/{_hash(text)}.json", text, len(lines))
+
+    def _put(self, key: str, text: str, count: int) -> bool:
+        facts = {"bucket": self._bucket, "key": key, "records": count}
         try:
-            self._client.put_object(
-                Bucket=self._bucket, Key=key, Body=json.dumps(self._describe(records, payload, now)).encode()
-            )
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=text.encode())
         except (ClientError, BotoCoreError) as error:
-            logger.warning("stream records could not be set aside", extra={"error_code": error_code(error)})
+            logger.warning("records could not be set aside", extra=facts | {"error_code": error_code(error)})
             return False
-        logger.error("stream records set aside", extra={"bucket": self._bucket, "key": key, "records": len(records)})
+        logger.error("records set aside", extra=facts)
         return True
 
     def _describe(self, records: Sequence[Any], payload: str, now: datetime) -> dict[str, Any]:
@@ -92,6 +109,10 @@ class FailedBatches:
             },
             "payload": payload,
         }
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:32]
 
 
 def _created_at(record: Any) -> int:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.attributes import Attributes
 from schemas.errors import MalformedItemError
-from schemas.items import Session
+from schemas.items import ACTIVE, Session
 from schemas.keys import SESSION_PREFIX, Key
 from schemas.times import to_epoch_seconds
 
@@ -95,6 +95,12 @@ def pack(sessions: Iterable[Session]) -> list[AgendaItem]:
 def remainder(item: AgendaItem, entries: Sequence[Entry]) -> AgendaItem:
     """Make the item of those entries of another that are still to be published."""
     return _item(item.slot, entries, item.key.sk)
+
+
+def is_due(session: Session, item: AgendaItem) -> bool:
+    """Whether a session, as stored now, ran out in an item's slot or before: it is active, and was not extended."""
+    is_active = session.has_login and session.session_state == ACTIVE
+    return is_active and session.expires_at is not None and to_epoch_seconds(session.expires_at) < item.slot_end
 
 
 def first_future_slot(now: int) -> int:

@@ -47,6 +47,12 @@ class Settings:
     """`provider`: ids that a mapping reads get the prefix `<provider>:<tenant>:`."""
     customer_namespaces: Mapping[str, str] = field(default_factory=dict)
     """Prefix `provider:tenant` by the issuer (`iss`) of what generic mappings read."""
+    sessions_bus_name: str = ""
+    """The bus of life-cycle events; this and the next two are off where empty."""
+    archive_stream_name: str = ""
+    expiry_agenda_table: str = ""
+    expiry_interval_seconds: int = 5
+    publish_refreshed_sessions: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], *, needs: tuple[str, ...]) -> "Settings":
@@ -97,6 +103,11 @@ class Settings:
             max_event_age=timedelta(seconds=age),
             customer_namespace=_choice(environment, "CUSTOMER_NAMESPACE", ("none", "provider")),
             customer_namespaces=_namespaces(environment),
+            sessions_bus_name=environment.get("SESSIONS_BUS_NAME", ""),
+            archive_stream_name=environment.get("ARCHIVE_STREAM_NAME", ""),
+            expiry_agenda_table=environment.get("EXPIRY_AGENDA_TABLE", ""),
+            expiry_interval_seconds=_whole_number(environment, "EXPIRY_INTERVAL_SECONDS", 5, least=1),
+            publish_refreshed_sessions=_truth(environment, "PUBLISH_REFRESHED_SESSIONS", default=False),
         )
 
 

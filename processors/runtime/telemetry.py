@@ -54,6 +54,13 @@ def emit_counts(function: str, counts: Mapping[str, int]) -> None:
         metrics.flush_metrics()
 
 
+def emit_seconds(function: str, name: str, seconds: float) -> None:
+    """Emit a duration, dimension `service`; zero as well, so that silence shows."""
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
+    metrics.flush_metrics()
+
+
 def emit_ignored(function: str, ignored: "Mapping[IgnoredEvent, int]") -> None:
     """Count the ignored events of identity systems by system and type, in the metric `ignored_by_provider`.
 

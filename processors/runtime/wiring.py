@@ -38,6 +38,8 @@ _CLIENT_KEY_VARIABLES = (
     "AWS_DEFAULT_REGION",
     "AWS_ENDPOINT_URL",
     "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_FIREHOSE",
     "AWS_ENDPOINT_URL_SQS",
     "AWS_ENDPOINT_URL_S3",
 )
@@ -123,6 +125,6 @@ def concurrency(settings: Settings) -> int:
     return CONCURRENCY if settings.batch_statements else 1
 
 
-def deadline(context: object) -> Deadline:
+def deadline(context: object, *, reserve: float = _RESERVE_SECONDS) -> Deadline:
     """Return when the handler must have answered, less a reserve; without a Lambda context it never comes."""
-    return Deadline.of_context(context, reserve=_RESERVE_SECONDS)
+    return Deadline.of_context(context, reserve=reserve)

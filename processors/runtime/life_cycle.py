@@ -1,0 +1,76 @@
+"""Assembly of the publisher and the sweeper of life-cycle events, as the settings say."""
+
+from functools import lru_cache
+from typing import Any
+
+from processors.aws.archive_stream import ArchiveStream
+from processors.aws.event_bus import EventBus
+from processors.life_cycle.agenda_table import AgendaTable
+from processors.life_cycle.publisher import Outlets, SessionPublisher
+from processors.life_cycle.sweeper import ExpirySweeper
+from processors.register.erased import ErasedCustomers
+from processors.runtime import clock, wiring
+from processors.runtime.settings import Settings
+
+_RESERVE_SECONDS = 10.0
+"""Kept back for a request that is under way at the deadline, and for setting aside what was not sent."""
+
+
+def session_publisher(settings: Settings, context: object) -> SessionPublisher:
+    """Make what publishes a batch of stream records."""
+    concurrency = wiring.concurrency(settings)
+    archive = None
+    if settings.archive_stream_name:
+        archive = ArchiveStream(
+            wiring.client("firehose"), settings.archive_stream_name, concurrency=concurrency, sleep=clock.sleep
+        )
+    outlets = Outlets(
+        bus=_bus(settings) if settings.sessions_bus_name else None,
+        archive=archive,
+        agenda=_agenda(settings) if settings.expiry_agenda_table else None,
+        refreshes_to_bus=settings.publish_refreshed_sessions,
+    )
+    return SessionPublisher(
+        outlets,
+        _erased(wiring.client("dynamodb"), settings.sessions_table),
+        failed_batches=wiring.failed_batches(settings, context),
+        deadline=wiring.deadline(context, reserve=_RESERVE_SECONDS),
+        concurrency=3 if concurrency > 1 else 1,  # bus, archive and agenda side by side
+    )
+
+
+def expiry_sweeper(settings: Settings, context: object) -> ExpirySweeper:
+    """Make what works on the agenda of expiries."""
+    return ExpirySweeper(
+        _agenda(settings),
+        wiring.session_table(settings).reader,
+        _bus(settings),
+        _erased(wiring.client("dynamodb"), settings.sessions_table),
+        clock=clock.utc_now,
+        failed_batches=wiring.failed_batches(settings, context),
+        deadline=wiring.deadline(context, reserve=_RESERVE_SECONDS),
+    )
+
+
+def _bus(settings: Settings) -> EventBus:
+    return EventBus(
+        wiring.client("events"),
+        settings.sessions_bus_name,
+        concurrency=wiring.concurrency(settings),
+        sleep=clock.sleep,
+    )
+
+
+def _agenda(settings: Settings) -> AgendaTable:
+    return AgendaTable(
+        wiring.client("dynamodb"),
+        settings.expiry_agenda_table,
+        concurrency=wiring.concurrency(settings),
+        sleep=clock.sleep,
+    )
+
+
+@lru_cache(maxsize=4)
+def _erased(dynamodb: Any, table_name: str) -> ErasedCustomers:
+    """Return the list of erased customers, the same for all invocations of a container."""
+    return ErasedCustomers(dynamodb, table_name, clock=lambda: clock.utc_now())  # noqa: PLW0108 # looked up when called
