@@ -64,7 +64,7 @@ build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; sa
 	$(BIN)/python -m ops.packaging report
 
 # What `sam build` calls, with ARTIFACTS_DIR, for the functions of the template.
-build-SqsConsumerFunction build-StreamProjectorFunction build-EventBridgeConsumerFunction:
+build-SqsConsumerFunction build-StreamProjectorFunction build-EventBridgeConsumerFunction build-SessionPublisherFunction build-ExpirySweeperFunction:
 	$(PYTHON) -m ops.packaging package "$(ARTIFACTS_DIR)"
 
 format: $(VENV)/dev.ready ## Format the code and mend what the linter can

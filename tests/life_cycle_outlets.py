@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,6 +79,15 @@ class OutletsOfATest:
 
     def lines(self, prefix: str) -> list[Any]:
         return [json.loads(line) for text in self.objects(prefix).values() for line in text.splitlines()]
+
+    def logical_ids(self) -> dict[str, str]:
+        """The resources of template.yaml that these stand for, by name."""
+        return {
+            os.environ["SESSIONS_BUS_NAME"]: "SessionsEventBus",
+            os.environ["EXPIRY_AGENDA_TABLE"]: "ExpiryAgendaTable",
+            os.environ["ARCHIVE_STREAM_NAME"]: "ArchiveStream",
+            os.environ["FAILED_BATCHES_BUCKET"]: "FailedBatchesBucket",
+        }
 
     def fail(self, service: str, code_of: Callable[[str], str | None]) -> FaultyClient:
         """Let entries of the bus (`events`) or the archive (`firehose`) fail."""

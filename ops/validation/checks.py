@@ -24,6 +24,8 @@ ALL_ON = {
     "EnableEventBridgeDirect": "true",
     **dict.fromkeys(("Auth0EventBusName", "OktaEventBusName", "CognitoEventBusName"), "bus"),
     **dict.fromkeys(("AwsSignInEventBusName", "SalesforceEventBusName"), "bus"),
+    **dict.fromkeys(("PublishSessionEvents", "ArchiveSessionEvents"), "true"),
+    "ArchiveRetentionDays": "400",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
 }
 """Parameters with which every resource exists."""

@@ -112,7 +112,7 @@ class SessionPublisher:
             logger.warning("list of erased customers could not be read", extra={"error_code": error.code})
             numbers = frozenset(map(sequence_number_of, raw_records))
             return Published(numbers, {"failed_records": len(numbers)})
-        outlets, counts = self._outlets, {"records": len(raw_records)}
+        outlets, counts = self._outlets, {"records_read": len(raw_records)}
         to_bus = batch.details(refreshes=outlets.refreshes_to_bus)
         jobs = [
             partial(self._note_expiries, batch.expiries, counts),

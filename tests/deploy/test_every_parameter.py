@@ -1,5 +1,6 @@
 """The stack with every parameter at its other value: each way in and out, and a projector that loses its rights."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,11 @@ OTHER = {
     "AwsSignInEventBusName": "default",
     "SalesforceEventBusName": "salesforce",
     "TokenJwks": json.dumps({"key_sets": [{"issuer": ISSUER, "keys": [KEY.as_dict(private=False)]}]}),
+    "PublishSessionEvents": "true",
+    "PublishRefreshedSessions": "true",
+    "ExpiryIntervalSeconds": "2",
+    "ArchiveSessionEvents": "true",
+    "ArchiveRetentionDays": "30",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
@@ -230,6 +236,40 @@ def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a
 
     assert "reason" in json.loads(rejected[0])
     assert json.loads(dead[0])["session_id"] == "never-seen"
+
+
+def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_on_time(stack: LocalStack) -> None:
+    events, sqs, bus = stack.client("events"), stack.client("sqs"), stack.outputs["SessionsEventBusName"]
+    queue = sqs.create_queue(QueueName="life-cycle")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["session-events"]}))
+    events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": queue_arn}])
+    told: dict[str, Any] = {}
+
+    def tell(kind: str) -> Any:
+        found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ())
+        for event in (json.loads(message["Body"]) for message in found):
+            if event["detail"]["session"]["customer_id"] == "c-told":
+                told[event["detail-type"]] = event["time"], event["detail"]
+        return told.get(kind)
+
+    send(stack, json.dumps(login("told", expires_at=now(1 / 3))))
+    send(stack, json.dumps(login("told", expires_at=now(1 / 3)) | {"event_id": "again", "occurred_at": now()}))
+    for kind in ("Session Started", "Session Expired"):
+        eventually(kind, lambda kind=kind: tell(kind))
+
+    published_at, detail = told["Session Expired"]
+    assert detail["id"].startswith("suuid#s-told/c#c-told/")
+    assert datetime.fromisoformat(published_at) > datetime.fromisoformat(detail["over_at"])
+
+    def archived() -> bool:
+        s3, bucket = stack.client("s3"), stack.outputs["ArchiveBucketName"]
+        keys = [found["Key"] for found in s3.list_objects_v2(Bucket=bucket).get("Contents", ())]
+        texts = [s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys]
+        plain = [gzip.decompress(text) if text[:2] == b"\x1f\x8b" else text for text in texts]
+        return any(b'"session_id":"s-told"' in text for text in plain)
+
+    eventually("the session is in the archive", archived)
 
 
 def test_a_projector_without_its_permission_loses_nothing(stack: LocalStack) -> None:

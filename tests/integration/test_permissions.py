@@ -1,5 +1,6 @@
 """What the handlers call, recorded from their clients, is what their roles in template.yaml grant: no more, no less."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,10 +10,11 @@ from unittest import mock
 import pytest
 
 from ops.validation.translation import translate
-from processors import eventbridge_consumer, sqs_consumer, stream_projector
+from processors import eventbridge_consumer, expiry_sweeper, session_publisher, sqs_consumer, stream_projector
 from processors.projections.state import CAPACITY
 from processors.runtime import wiring
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
+from tests.life_cycle_outlets import make_outlets
 
 Grant = tuple[str, str]
 """An IAM action, and the resource by its logical id: `("dynamodb:Query", "SessionsTable/index/GSI1_inverse")`."""
@@ -37,6 +39,19 @@ OF_LAMBDA_ITSELF = {
         ("s3:ListBucket", "FailedBatchesBucket"),
         ("logs:CreateLogStream", "StreamProjectorLogGroup"),
         ("logs:PutLogEvents", "StreamProjectorLogGroup"),
+    },
+    "SessionPublisherRole": {
+        ("dynamodb:DescribeStream", "SessionsTable/stream/*"),
+        ("dynamodb:GetRecords", "SessionsTable/stream/*"),
+        ("dynamodb:GetShardIterator", "SessionsTable/stream/*"),
+        ("dynamodb:ListStreams", "SessionsTable/stream/*"),
+        ("s3:ListBucket", "FailedBatchesBucket"),
+        ("logs:CreateLogStream", "SessionPublisherLogGroup"),
+        ("logs:PutLogEvents", "SessionPublisherLogGroup"),
+    },
+    "ExpirySweeperRole": {
+        ("logs:CreateLogStream", "ExpirySweeperLogGroup"),
+        ("logs:PutLogEvents", "ExpirySweeperLogGroup"),
     },
     "EventBridgeConsumerRole": {
         ("sqs:SendMessage", "DirectDeadLetterQueue"),
@@ -77,12 +92,24 @@ class Calls:
                 index = f"/index/{found['index']}" if found["index"] else ""
                 self.grants.add((_ACTION_OF_VERB[found["verb"]], self.logical_ids[found["table"]] + index))
             return
+        if operation == "PutObject":
+            self.grants.add(("s3:PutObject", self.logical_ids[params["Bucket"]] + "/*"))
+            return
         action = _ACTION_OF_BATCH.get(operation, f"{service}:{operation}")
-        for name in params.get("RequestItems") or [params.get("TableName") or params.get("QueueUrl")]:
+        for name in _resources_of(params):
             index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
             self.grants.add((action, self.logical_ids[name] + index))
-            for key in params.get("RequestItems", {}).get(name, {}).get("Keys", ()):
+            requests = params.get("RequestItems", {}).get(name, {})
+            for key in requests.get("Keys", ()) if isinstance(requests, dict) else ():
                 self.keys.setdefault(self.logical_ids[name], set()).add(frozenset(key))
+
+
+def _resources_of(params: dict[str, Any]) -> list[str]:
+    """The tables, the queue, the bus, the stream or the bucket that a request names."""
+    if "Entries" in params and "QueueUrl" not in params:
+        return sorted({entry["EventBusName"] for entry in params["Entries"]})
+    names = ("TableName", "QueueUrl", "DeliveryStreamName", "Bucket")
+    return list(params.get("RequestItems") or [next(params[name] for name in names if name in params)])
 
 
 @pytest.fixture
@@ -102,7 +129,7 @@ def calls(backend: Backend) -> Iterator[Calls]:
         events.unregister(name, calls.record)
 
 
-SERVICES = ("dynamodb", "sqs")
+SERVICES = ("dynamodb", "sqs", "events", "firehose", "s3")
 
 
 def granted(role: str, *, batch_statements: bool) -> set[Grant]:
@@ -110,7 +137,7 @@ def granted(role: str, *, batch_statements: bool) -> set[Grant]:
     [policy] = translate()["Resources"][role]["Properties"]["Policies"]
     grants = {
         (action, _logical_id(resource))
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in map(_chosen_statement, policy["PolicyDocument"]["Statement"])
         if statement["Effect"] == "Allow"
         for action in _list(_chosen(statement["Action"], batch_statements=batch_statements))
         for resource in _list(statement["Resource"])
@@ -124,6 +151,14 @@ def _chosen(value: Any, *, batch_statements: bool) -> Any:
         case {"Fn::If": ["IsBatchStatements", yes, no]}:
             return yes if batch_statements else no
     return value
+
+
+def _chosen_statement(statement: Any) -> Any:
+    """A statement, with every part switched on."""
+    match statement:
+        case {"Fn::If": ["IsPublishing" | "IsArchiving", yes, _]}:
+            return yes
+    return statement
 
 
 def _list(value: Any) -> list[Any]:
@@ -194,6 +229,35 @@ def project(backend: Backend) -> None:
             known = len(backend.stream_records())
             backend.sessions.apply(events)
             stream_projector.lambda_handler({"Records": backend.stream_records()[known:]}, None)
+
+
+def publish(backend: Backend, monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+    """Take the publisher through every call: to bus, archive, agenda and, for what nobody can read, the bucket."""
+    outlets = make_outlets(backend, monkeypatch)
+    calls.logical_ids |= outlets.logical_ids()
+    backend.sessions.apply([login("s1", expires_at=at(5)), login("s2", expires_at=at(5))])
+    records = backend.stream_records()
+    records[0]["dynamodb"]["NewImage"]["item_format"] = {"N": "2"}
+    assert session_publisher.lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
+
+
+def sweep(backend: Backend, monkeypatch: pytest.MonkeyPatch, calls: Calls) -> None:
+    publish(backend, monkeypatch, calls)
+    calls.grants.clear()
+    backend.dynamodb.put_item(
+        TableName=os.environ["EXPIRY_AGENDA_TABLE"], Item={"PK": {"S": "due#0"}, "SK": {"S": "!"}}
+    )
+    with mock.patch("processors.runtime.clock.utc_now", return_value=at(60)):
+        assert expiry_sweeper.lambda_handler({}, None)["published"] == 1
+
+
+@pytest.mark.parametrize(("role", "scenario"), [("SessionPublisherRole", publish), ("ExpirySweeperRole", sweep)])
+def test_a_role_of_the_life_cycle_grants_exactly_the_calls_its_function_makes(
+    backend: Backend, calls: Calls, role: str, scenario: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scenario(backend, monkeypatch, calls)
+
+    assert calls.grants == granted(role, batch_statements=backend.batch_statements)
 
 
 @pytest.mark.parametrize(

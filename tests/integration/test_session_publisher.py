@@ -266,8 +266,8 @@ def test_metrics_count_what_was_published(
     publish(records)
 
     [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if '"_aws"' in line]
-    counts = {name: line[name][0] for name in ("records", "bus_events", "archive_events", "expiries_noted")}
-    assert counts == {"records": 4, "bus_events": 3, "archive_events": 4, "expiries_noted": 3}
+    counts = {name: line[name][0] for name in ("records_read", "bus_events", "archive_events", "expiries_noted")}
+    assert counts == {"records_read": 4, "bus_events": 3, "archive_events": 4, "expiries_noted": 3}
 
 
 def test_no_log_line_shows_a_session(

@@ -51,7 +51,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_packed_of_ours_is_what_the_handlers_import(tmp_path: Path) -> None:
     copy_sources(tmp_path)
 
-    handlers = "processors.sqs_consumer, processors.eventbridge_consumer, processors.stream_projector"
+    handlers = ", ".join(
+        f"processors.{name}"
+        for name in ("sqs_consumer", "eventbridge_consumer", "stream_projector", "session_publisher", "expiry_sweeper")
+    )
     later = "providers.provider_mappings, providers.token_keys"  # at the first event that is not canonical
     names = f"n for n in sys.modules if n.partition('.')[0] in {SOURCES}"
     code = f"import sys, {handlers}, {later}; print(*({names}), sep='\\n')"

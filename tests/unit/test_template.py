@@ -16,6 +16,7 @@ from samtranslator.yaml_helper import yaml_parse
 from ops.validation.checks import ALL_ON
 from ops.validation.filters import FilterCriteria
 from ops.validation.translation import TEMPLATE_PATH, translate
+from processors.life_cycle.sweeps import RUN_SECONDS
 from processors.projections.state import CAPACITY
 from processors.runtime.settings import Settings
 from providers.mapping_files import read_mapping_file
@@ -48,6 +49,26 @@ PROJECTOR_VARIABLES = {
     "DYNAMODB_BATCH_STATEMENTS",
     "LOG_LEVEL",
 }
+SWEEPER_VARIABLES = {
+    "SESSIONS_TABLE",
+    "SESSIONS_BUS_NAME",
+    "EXPIRY_AGENDA_TABLE",
+    "EXPIRY_INTERVAL_SECONDS",
+    "FAILED_BATCHES_BUCKET",
+    "DYNAMODB_BATCH_STATEMENTS",
+    "LOG_LEVEL",
+}
+PUBLISHER_VARIABLES = (SWEEPER_VARIABLES - {"EXPIRY_INTERVAL_SECONDS"}) | {
+    "ARCHIVE_STREAM_NAME",
+    "PUBLISH_REFRESHED_SESSIONS",
+}
+ROLES = [
+    "SqsConsumerRole",
+    "StreamProjectorRole",
+    "EventBridgeConsumerRole",
+    "SessionPublisherRole",
+    "ExpirySweeperRole",
+]
 
 
 @cache
@@ -70,7 +91,8 @@ def of_type(resource_type: str) -> dict[str, dict[str, Any]]:
 
 def statements(role: str) -> list[dict[str, Any]]:
     [policy] = properties(role)["Policies"]
-    return list(policy["PolicyDocument"]["Statement"])
+    found = policy["PolicyDocument"]["Statement"]
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
 
 
 @pytest.mark.slow
@@ -96,6 +118,8 @@ def test_every_handler_is_a_module_of_the_checkout() -> None:
         "processors.sqs_consumer.lambda_handler",
         "processors.eventbridge_consumer.lambda_handler",
         "processors.stream_projector.lambda_handler",
+        "processors.session_publisher.lambda_handler",
+        "processors.expiry_sweeper.lambda_handler",
     }
     assert all(_module_file(module).is_file() for module in modules)
 
@@ -146,6 +170,8 @@ def test_the_functions_together_are_told_all_that_the_settings_read_and_nothing_
         ("SqsConsumerFunction", CONSUMER_VARIABLES),
         ("EventBridgeConsumerFunction", CONSUMER_VARIABLES),
         ("StreamProjectorFunction", PROJECTOR_VARIABLES),
+        ("SessionPublisherFunction", PUBLISHER_VARIABLES),
+        ("ExpirySweeperFunction", SWEEPER_VARIABLES),
     ],
 )
 def test_a_function_gets_the_variables_it_reads_and_no_others(function: str, variables: set[str]) -> None:
@@ -284,7 +310,7 @@ def test_every_queue_policy_admits_the_rules_it_is_for_and_nobody_else() -> None
 
 
 def test_every_rule_has_a_dead_letter_queue_that_admits_it_and_those_of_ours_take_the_three_detail_types() -> None:
-    rules = of_type("AWS::Events::Rule")
+    rules = {name: rule for name, rule in of_type("AWS::Events::Rule").items() if "EventPattern" in rule}
     writable = {
         (policy["Queues"][0]["Ref"], rule) for policy in policies_for_rules().values() for rule in admitted_by(policy)
     }
@@ -372,15 +398,16 @@ def test_the_projections_table_has_one_item_a_customer_and_recovery_but_no_index
     assert table.keys().isdisjoint({"GlobalSecondaryIndexes", "StreamSpecification"})
 
 
-@pytest.mark.parametrize("logical_id", ["SessionsTable", "ProjectionsTable", "FailedBatchesBucket"])
+@pytest.mark.parametrize("logical_id", ["SessionsTable", "ProjectionsTable", "FailedBatchesBucket", "ArchiveBucket"])
 def test_data_outlives_the_stack(logical_id: str) -> None:
     resource = document()["Resources"][logical_id]
 
     assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 
 
-def test_the_stream_mapping_starts_at_the_oldest_record_and_never_blocks_a_shard_for_a_day() -> None:
-    mapping = properties("StreamProjectorFunctionSessionsStream")
+@pytest.mark.parametrize("function", ["StreamProjectorFunction", "SessionPublisherFunction"])
+def test_a_stream_mapping_starts_at_the_oldest_record_and_never_blocks_a_shard_for_a_day(function: str) -> None:
+    mapping = properties(f"{function}SessionsStream")
 
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
@@ -396,6 +423,7 @@ OURS = {"session_state": {"S": "active"}, "expires_at": {"N": "1"}}
 OF_THE_ORIGINAL_SCHEMA = {"session_state": {"S": "active"}}
 
 
+@pytest.mark.parametrize("function", ["StreamProjectorFunction", "SessionPublisherFunction"])
 @pytest.mark.parametrize(
     ("event_name", "old_image", "identity", "passes"),
     [
@@ -407,10 +435,10 @@ OF_THE_ORIGINAL_SCHEMA = {"session_state": {"S": "active"}}
         ("REMOVE", {"session_state": {"S": "closing"}}, TTL, False),
     ],
 )
-def test_the_projector_is_not_invoked_for_ttls_removals_of_our_own_items(
-    event_name: str, old_image: dict[str, Any] | None, identity: dict[str, Any] | None, passes: bool
+def test_no_reader_of_the_stream_is_invoked_for_ttls_removals_of_our_own_items(
+    function: str, event_name: str, old_image: dict[str, Any] | None, identity: dict[str, Any] | None, passes: bool
 ) -> None:
-    filters = properties("StreamProjectorFunctionSessionsStream")["FilterCriteria"]["Filters"]
+    filters = properties(f"{function}SessionsStream")["FilterCriteria"]["Filters"]
     criteria = FilterCriteria(each["Pattern"] for each in filters)
     record: dict[str, Any] = {"eventName": event_name, "dynamodb": {"NewImage": {}} if old_image is None else {}}
     if old_image is not None:
@@ -459,12 +487,12 @@ def test_nothing_of_the_direct_path_exists_unless_it_is_enabled(resource_type: s
 def test_every_function_has_a_role_of_its_own_without_managed_policies() -> None:
     roles = [function["Role"]["Fn::GetAtt"][0] for function in of_type("AWS::Lambda::Function").values()]
 
-    assert len(set(roles)) == len(roles) == 3
-    assert set(roles) == set(of_type("AWS::IAM::Role"))
+    assert sorted(roles) == sorted(ROLES)
+    assert {*roles, "ArchiveStreamRole"} == set(of_type("AWS::IAM::Role"))
     assert all("ManagedPolicyArns" not in role for role in of_type("AWS::IAM::Role").values())
 
 
-@pytest.mark.parametrize("role", ["SqsConsumerRole", "StreamProjectorRole", "EventBridgeConsumerRole"])
+@pytest.mark.parametrize("role", [*ROLES, "ArchiveStreamRole"])
 def test_no_permission_is_for_every_action_or_every_resource(role: str) -> None:
     granted = json.dumps([(statement["Action"], statement["Resource"]) for statement in statements(role)])
 
@@ -546,9 +574,97 @@ def test_whatever_waits_for_a_person_raises_an_alarm() -> None:
     waiting = (set(of_type("AWS::SQS::Queue")) - {"SessionEventsQueue", "SessionCommandsQueue"}) | {
         "FailedBatchesBucket",
         "StreamProjectorFunction",
+        "SessionPublisherFunction",
+        "ArchiveStream",
     }
 
     assert watched == waiting
+
+
+LIFE_CYCLE_TYPES = (
+    "AWS::Lambda::Function",
+    "AWS::Events::EventBus",
+    "AWS::DynamoDB::Table",
+    "AWS::S3::Bucket",
+    "AWS::KinesisFirehose::DeliveryStream",
+    "AWS::Lambda::EventSourceMapping",
+)
+PUBLISHING = {"SessionsEventBus", "ExpiryAgendaTable", "ExpirySweeperFunction"}
+ARCHIVING = {"ArchiveStream", "ArchiveBucket"}
+PUBLISHER = {"SessionPublisherFunction", "SessionPublisherFunctionSessionsStream"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({}, set()),
+        ({"PublishSessionEvents": "true"}, PUBLISHING | PUBLISHER),
+        ({"ArchiveSessionEvents": "true"}, ARCHIVING | PUBLISHER),
+        ({"PublishSessionEvents": "true", "ArchiveSessionEvents": "true"}, PUBLISHING | ARCHIVING | PUBLISHER),
+    ],
+)
+def test_what_publishes_and_archives_is_there_only_where_it_is_wanted(
+    parameters: dict[str, str], expected: set[str]
+) -> None:
+    by_default, resources = resolved(), resolved(parameters)
+
+    added = {name for name in resources.keys() - by_default if resources[name]["Type"] in LIFE_CYCLE_TYPES}
+
+    assert added == expected
+    if expected:
+        variables = resources["SessionPublisherFunction"]["Properties"]["Environment"]["Variables"]
+        assert ("SESSIONS_BUS_NAME" in variables, "EXPIRY_AGENDA_TABLE" in variables) == (
+            "SessionsEventBus" in expected,
+            "SessionsEventBus" in expected,
+        )
+        assert ("ARCHIVE_STREAM_NAME" in variables) == ("ArchiveStream" in expected)
+        dangling = json.dumps(resources["SessionPublisherRole"])
+        assert ("SessionsEventBus" in dangling, "ArchiveStream" in dangling) == (
+            "SessionsEventBus" in expected,
+            "ArchiveStream" in expected,
+        )
+
+
+def test_sweepers_start_each_minute_overlap_and_are_not_repeated() -> None:
+    [schedule] = [rule for rule in of_type("AWS::Events::Rule").values() if "ScheduleExpression" in rule]
+
+    assert schedule["ScheduleExpression"] == "rate(1 minute)"
+    assert properties("ExpirySweeperFunction")["Timeout"] > RUN_SECONDS > 60
+    assert properties("ExpirySweeperFunctionEventInvokeConfig")["MaximumRetryAttempts"] == 0
+
+
+def test_a_sweeper_that_says_nothing_raises_the_alarm() -> None:
+    alarm = properties("ExpiryLagAlarm")
+
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("SessionEvents", "expiry_lag_seconds", 120)
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": "expiry_sweeper"}]
+    assert alarm["TreatMissingData"] == "breaching"
+
+
+def test_the_archive_keeps_is_private_and_takes_no_plain_text() -> None:
+    bucket, [statement] = properties("ArchiveBucket"), properties("ArchiveBucketPolicy")["PolicyDocument"]["Statement"]
+
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    rules = {
+        days: resolved({"ArchiveSessionEvents": "true", "ArchiveRetentionDays": days})["ArchiveBucket"]["Properties"]
+        for days in ("0", "400")
+    }
+    expiries = {
+        days: [rule.get("ExpirationInDays") for rule in found["LifecycleConfiguration"]["Rules"]]
+        for days, found in rules.items()
+    }
+    assert expiries == {"0": [None], "400": [None, "400"]}
+
+
+def test_the_archive_is_lines_of_json_by_day() -> None:
+    destination = properties("ArchiveStream")["ExtendedS3DestinationConfiguration"]
+
+    assert destination["CompressionFormat"] == "GZIP"
+    assert destination["Prefix"] == "year=!{timestamp:yyyy}/month=!{timestamp:MM}/day=!{timestamp:dd}/"
 
 
 def test_the_outputs_name_every_queue_table_function_and_bucket() -> None:
