@@ -88,7 +88,7 @@ def is_schema(name: str) -> bool:
 
 
 def test_the_layers_exist() -> None:
-    assert len(HANDLERS) == 3
+    assert len(HANDLERS) == 5
     assert set(PROCESSORS) >= PURE | TABLES
 
 
