@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -135,6 +135,9 @@ class SessionPublisher:
                 batch.unreadable.add(number)
                 continue
             is_erased = change.session is not None and erased.has_session(change.session)
+            if not is_erased:  # of a session that goes on, what was before the erasure is read as absent
+                old, new = (session and erased.rest_of(session) for session in (change.old, change.new))
+                change = replace(change, old=old, new=new)
             if (transition := transition_of(change, is_erased=is_erased)) is not None:
                 batch.transitions.append((number, transition))
             if (session := expiry_to_note(change)) is not None:

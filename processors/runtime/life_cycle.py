@@ -1,14 +1,10 @@
 """Assembly of the publisher and the sweeper of life-cycle events, as the settings say."""
 
-from functools import lru_cache
-from typing import Any
-
 from processors.aws.archive_stream import ArchiveStream
 from processors.aws.event_bus import EventBus
 from processors.life_cycle.agenda_table import AgendaTable
 from processors.life_cycle.publisher import Outlets, SessionPublisher
 from processors.life_cycle.sweeper import ExpirySweeper
-from processors.register.erased import ErasedCustomers
 from processors.runtime import clock, wiring
 from processors.runtime.settings import Settings
 
@@ -32,7 +28,7 @@ def session_publisher(settings: Settings, context: object) -> SessionPublisher:
     )
     return SessionPublisher(
         outlets,
-        _erased(wiring.client("dynamodb"), settings.sessions_table),
+        wiring.session_table(settings).erased,
         failed_batches=wiring.failed_batches(settings, context),
         deadline=wiring.deadline(context, reserve=_RESERVE_SECONDS),
         concurrency=3 if concurrency > 1 else 1,  # bus, archive and agenda side by side
@@ -41,11 +37,12 @@ def session_publisher(settings: Settings, context: object) -> SessionPublisher:
 
 def expiry_sweeper(settings: Settings, context: object) -> ExpirySweeper:
     """Make what works on the agenda of expiries."""
+    sessions = wiring.session_table(settings)
     return ExpirySweeper(
         _agenda(settings),
-        wiring.session_table(settings).reader,
+        sessions.reader,
         _bus(settings),
-        _erased(wiring.client("dynamodb"), settings.sessions_table),
+        sessions.erased,
         clock=clock.utc_now,
         failed_batches=wiring.failed_batches(settings, context),
         deadline=wiring.deadline(context, reserve=_RESERVE_SECONDS),
@@ -68,9 +65,3 @@ def _agenda(settings: Settings) -> AgendaTable:
         concurrency=wiring.concurrency(settings),
         sleep=clock.sleep,
     )
-
-
-@lru_cache(maxsize=4)
-def _erased(dynamodb: Any, table_name: str) -> ErasedCustomers:
-    """Return the list of erased customers, the same for all invocations of a container."""
-    return ErasedCustomers(dynamodb, table_name, clock=lambda: clock.utc_now())  # noqa: PLW0108 # looked up when called

@@ -255,8 +255,8 @@ def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_o
 
     send(stack, json.dumps(login("told", expires_at=now(1 / 3))))
     send(stack, json.dumps(login("told", expires_at=now(1 / 3)) | {"event_id": "again", "occurred_at": now()}))
-    for kind in ("Session Started", "Session Expired"):
-        eventually(kind, lambda kind=kind: tell(kind))
+    eventually("the start", lambda: tell("Session Started"))
+    eventually("the expiry", lambda: tell("Session Expired"))
 
     published_at, detail = told["Session Expired"]
     assert detail["id"].startswith("suuid#s-told/c#c-told/")

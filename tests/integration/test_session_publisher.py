@@ -230,6 +230,17 @@ def test_of_an_erased_customers_sessions_the_end_alone_is_told(backend: Backend,
     assert outlets.lines("archived/") == [detail]
 
 
+def test_a_session_that_goes_on_after_an_erasure_starts_anew(backend: Backend, outlets: OutletsOfATest) -> None:
+    backend.sessions.create_session(login("a", expires_at=at(600)))
+    backend.sessions.create_session(login("a", minute=6, expires_at=at(660)))
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=erased_entry("customer-1", at(5)))
+
+    publish(backend.stream_records())
+
+    [detail] = outlets.details()
+    assert (detail["kind"], detail["session"]["started_at"]) == ("started", "2026-03-01T12:05:00.000Z")
+
+
 def test_a_list_of_the_erased_that_cannot_be_read_fails_the_batch(
     backend: Backend, outlets: OutletsOfATest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,6 @@ from processors.aws.batch_sending import Failures
 from processors.life_cycle import sweeper as sweeping
 from processors.life_cycle.agenda import AgendaItem, sort_key_of_slot, write_agenda_item
 from processors.life_cycle.publisher import Outlets, SessionPublisher
-from processors.register.erased import ErasedCustomers
 from schemas.events import LoginEvent, LogoutEvent
 from schemas.items import ACTIVE, Session, read_item
 from schemas.keys import Key
@@ -227,7 +226,7 @@ class LifeCycleHistory:
             agenda,
             sessions.reader,
             bus,
-            self._erased(),
+            self.world.sessions.erased,
             clock=lambda: self.world.clock() + timedelta(seconds=offset),
             choose=self._source.randrange,
         )
@@ -242,10 +241,6 @@ class LifeCycleHistory:
     def _is_unlucky(self) -> bool:
         return self._source.random() < self._fault_rate
 
-    def _erased(self) -> ErasedCustomers:
-        client: Any = self.world.sessions._client  # the world's one client
-        return ErasedCustomers(client, "sessions", clock=self.world.clock)
-
     def _project(self, batch: list[dict[str, Any]]) -> int:
         """Publish records; return how many of them are done."""
         if not batch:
@@ -256,7 +251,7 @@ class LifeCycleHistory:
         agenda: Any = self.agenda
         kept: Any = store if self._source.random() < 0.5 else None
         outlets = Outlets(bus, archive, agenda, refreshes_to_bus=self._kinds.refreshes)
-        published = SessionPublisher(outlets, self._erased(), failed_batches=kept).publish(batch)
+        published = SessionPublisher(outlets, self.world.sessions.erased, failed_batches=kept).publish(batch)
         self._replay_lines(store)
         if published.lowest_failed is None:
             return len(batch)

@@ -91,7 +91,11 @@ def of_type(resource_type: str) -> dict[str, dict[str, Any]]:
 
 def statements(role: str) -> list[dict[str, Any]]:
     [policy] = properties(role)["Policies"]
-    found = policy["PolicyDocument"]["Statement"]
+    return switched_on(policy["PolicyDocument"]["Statement"])
+
+
+def switched_on(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Statements of a policy, those as well that are there under a condition only."""
     return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in found]
 
 
@@ -282,7 +286,7 @@ def test_no_role_or_policy_but_the_projectors_mentions_sending_to_the_commands_q
         for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
         for logical_id, each in of_type(kind).items()
         for document in [each.get("PolicyDocument"), *(policy["PolicyDocument"] for policy in each.get("Policies", ()))]
-        for statement in (document or {}).get("Statement", ())
+        for statement in switched_on((document or {}).get("Statement", []))
         if "sqs:SendMessage" in statement["Action"] and "SessionCommands" in json.dumps(statement["Resource"])
     }
 
