@@ -29,7 +29,7 @@ from processors.life_cycle.publisher import log_failures
 from processors.register.erased import ErasedCustomers
 from processors.register.reader import Items, RegisterReader
 from schemas.errors import MalformedItemError
-from schemas.items import key_of
+from schemas.item_mapping import key_of
 from schemas.keys import Key
 from schemas.life_cycle import expired_detail
 

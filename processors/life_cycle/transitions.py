@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from schemas import attributes as read
-from schemas.items import ACTIVE, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import ACTIVE, Session
 from schemas.life_cycle import (
     ENDED,
     EXPIRED,

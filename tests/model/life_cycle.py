@@ -16,7 +16,8 @@ from processors.life_cycle import sweeper as sweeping
 from processors.life_cycle.agenda import AgendaItem, sort_key_of_slot, write_agenda_item
 from processors.life_cycle.publisher import Outlets, SessionPublisher
 from schemas.events import LoginEvent, LogoutEvent
-from schemas.items import ACTIVE, Session, read_item
+from schemas.item_mapping import read_item
+from schemas.items import ACTIVE, Session
 from schemas.keys import Key
 from schemas.life_cycle import EXPIRED, MEMBERS, detail_of, latest, over_as_of
 from tests.model.world import World

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from processors.life_cycle.transitions import Change, Transition, change_of, expiry_to_note, transition_of
-from schemas.items import CLOSING, Revocation, Session, write_item
+from schemas.item_mapping import write_item
+from schemas.items import CLOSING, Revocation, Session
 from schemas.stream import read_record
 from tests.conftest import at
 
