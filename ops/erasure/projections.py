@@ -22,7 +22,10 @@ def make_projection_anew(
     erased: ErasedList,
     clock: Callable[[], datetime],
 ) -> Projection | None:
-    """Make a customer's projection from the register alone, without what is erased; nothing of it is carried over.
+    """Make a customer's projection from the register, without what is erased.
+
+    Of the stored one a last login after the erasure alone is carried over: it may be a child session's, which the index
+    does not name.
 
     Args:
         projections: Where it is stored.
@@ -46,7 +49,7 @@ def make_projection_anew(
         read_at = clock()  # after the projection was read, and before the register is
         register = read_for_rebuild(sessions.reader, customer_id, known, read_at, erased)
         made = rebuild(
-            Projection(customer_id=customer_id, end_watermark=None if known is None else known.end_watermark),
+            Projection(customer_id=customer_id) if known is None else _carried_over(known, erased),
             register,
             CustomerFacts(),
             customer_id=customer_id,
@@ -63,3 +66,13 @@ def make_projection_anew(
     if key not in settled:
         raise NotWrittenError("the customer's projection")
     return settled[key]
+
+
+def _carried_over(known: Projection, erased: ErasedList) -> Projection:
+    rest = erased.rest_of_projection(known)
+    return Projection(
+        customer_id=known.customer_id,
+        last_login_time=rest.last_login_time,
+        last_login_session_id=rest.last_login_session_id,
+        end_watermark=known.end_watermark,
+    )

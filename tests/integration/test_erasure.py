@@ -211,6 +211,22 @@ def test_a_session_that_is_used_while_the_erasure_waits_goes_on_from_the_erasure
     assert started_at == str(int(receipt.erased_at.timestamp() * 1000))
 
 
+def test_a_child_session_that_is_used_after_the_erasure_stays_the_last_login(world: World) -> None:
+    """The index does not name it to a rebuild: the projection alone knows its login."""
+    world.live_a_day()
+
+    def use_again(seconds: float) -> None:
+        world.clock.sleep(seconds)
+        world.consume(login("kid", minute=2, parent_session_id="live"))
+        world.project()
+
+    receipt = Erasure(world.sessions, world.projections, clock=world.clock, sleep=use_again).erase(CUSTOMER)
+
+    assert receipt.items[Effect.START_RAISED] == 1
+    found = world.activity()
+    assert (found.session_ids, found.last_login_time, found.last_login_session_id) == ([], at(2), "kid")
+
+
 def test_while_the_erasure_waits_births_and_rebuilds_take_nothing_that_is_erased(world: World) -> None:
     world.consume(*DAY)
     key = {"PK": {"S": f"c#{CUSTOMER}"}}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 from greenlet import getcurrent, greenlet
 
@@ -72,7 +72,7 @@ class World:
         service = Service(
             tables.__getitem__, clock=lambda: self.now, conduct=_GivesWay(self.give_way), checks_sizes=False
         )
-        client: Any = Client(service)
+        self.client = client = cast("Any", Client(service))
         self.sessions = SessionTable(client, SESSIONS, clock=self.clock, batch_statements=True)
         self.projections = ProjectionTable(
             client, PROJECTIONS, sessions=self.sessions, clock=self.clock, limit=self.limit, batch_statements=True
