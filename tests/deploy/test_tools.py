@@ -6,6 +6,7 @@ import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ops.local_aws.compensations import adapt
 from ops.local_aws.emulator import Emulator
 from ops.local_aws.stack import LocalStack
 from ops.validation.translation import load_template
+from schemas.times import format_rfc3339
 from tests.deploy.conftest import ROOT, TOOLS, eventually, run, sessionctl, settings_of
 
 NAME = "by-sam"
@@ -119,10 +121,11 @@ def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed(tmp_path:
     blocks = [block for block in re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL) if "aws " in block]
     registry = "aws schemas"  # the emulator has no schema registry
     script = "set -e\n" + "\n".join(block for block in blocks if registry not in block)
+    now = format_rfc3339(datetime.now(UTC))
     # version 1 of the AWS CLI ignores the variable for SQS, as the guide says
     script = script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')
     for name, text in re.findall(r"`(\w+\.json)`.*?```json[^\n]*\n(.*?)```", guide, re.DOTALL):
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(re.sub(r"2026-03-01T[\d:.]+Z", now, text))
 
     with LocalStack("session-events") as stack:
         environment = settings_of(stack.endpoint, stack.region)
