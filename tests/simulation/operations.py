@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from ops.dynamodb_double.tables import Item, ItemKey
 from tests.simulation.facts import START
 from tests.simulation.faults import Fault
+from tests.simulation.stage import COMMANDS_URL
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
-_FLOOD_LOGOUTS = (200, 200, 1800)
+_FLOOD_LOGOUTS = (200, 200, 600, 1800)
 _YEARS_AHEAD = 9 * 365 * 86_400
 
 
@@ -37,13 +38,15 @@ class Operations:
             (Fault.RESTORE, 3, self._restore),
             (Fault.FOREIGN_WRITER, 12, self._write_as_another),
             (Fault.PUBLISHER_TIME, 2, self._publish_ahead),
-            (Fault.FLOOD, 3, self._flood),
+            (Fault.FLOOD, 2, self._flood),
         )
         run = self._run
         for fault, times, action in plans:
             for _ in range(times):
                 if run.faults.planned(fault, 0.6):
                     run.scheduler.at(self._source.uniform(START, end), action)
+        if Fault.COMMANDS_QUEUE in run.faults and run.apart_since is None:
+            run.scheduler.at(self._source.uniform(START, end), self._set_commands_apart)
         for _ in range(4):
             if run.faults.planned(Fault.FOREIGN_TTL, 0.6):  # early: a login makes the item ours
                 run.scheduler.at(START + self._source.random() ** 3 * (end - START), self._set_ttl)
@@ -62,6 +65,13 @@ class Operations:
         self._run.claims.settings.append((default, maximum))
         os.environ["SESSION_TTL_SECONDS"] = str(default)
         os.environ["SESSION_MAX_LIFETIME_SECONDS"] = str(maximum)
+
+    def _set_commands_apart(self) -> None:
+        """Update the stack: what is already in the events queue stays there."""
+        self._run.note("commands have a queue of their own")
+        self._run.faults.injected[Fault.COMMANDS_QUEUE] += 1
+        self._run.apart_since = self._run.scheduler.now
+        os.environ["SESSION_COMMANDS_QUEUE_URL"] = COMMANDS_URL
 
     def _delete_projection(self) -> None:
         run = self._run
@@ -106,9 +116,9 @@ class Operations:
                 ("user_agent", {"M": {}}),
             )
         )
-        self._set(key, {name: value})
         if name not in ("device_id", "user_agent"):  # ours, so a login may set it
             self._run.claims.operated.foreign.setdefault(key, {})[name] = value
+        self._set(key, {name: value})
 
     def _set_ttl(self) -> None:
         """Let the original schema's own writer expire an item that we have never written."""
@@ -154,20 +164,21 @@ class Operations:
         self._run.function_queue.send(body)
 
     def _flood(self) -> None:
-        """Send logouts for sessions that nobody knows: with a customer they leave tombstones, without they wait."""
-        self._count += 1
-        names_customer = self._source.random() < 0.7
-        logouts = [
-            {
-                "event_id": f"flood-{self._count}-{number}",
-                "event_type": "logout",
-                "occurred_at": self._run.moment().strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "session_id": f"flood-{self._count}-{number}",
-                **({"customer_id": "flood"} if names_customer else {}),
-            }
-            for number in range(self._source.choice(_FLOOD_LOGOUTS))
-        ]
-        self._run.events_queue.send(json.dumps(logouts), FLOOD)
+        """Send some messages of logouts for sessions that nobody knows, all at once."""
+        for _ in range(self._source.choice((1, 2, 4))):
+            self._count += 1
+            names_customer = self._source.random() < 0.7  # with a customer they leave tombstones, without they wait
+            logouts = [
+                {
+                    "event_id": f"flood-{self._count}-{number}",
+                    "event_type": "logout",
+                    "occurred_at": self._run.moment().strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "session_id": f"flood-{self._count}-{number}",
+                    **({"customer_id": "flood"} if names_customer else {}),
+                }
+                for number in range(self._source.choice(_FLOOD_LOGOUTS))
+            ]
+            self._run.events_queue.send(json.dumps(logouts), FLOOD)
 
 
 FLOOD = "flood"

@@ -185,20 +185,20 @@ class SqsClient:
     def _send(self, queue: Queue, body: str) -> str | None:
         if self._faults.strikes(Fault.SEND_FAILURE):
             return "InternalError"
-        if queue is self._commands:
-            self._send_command(body)
-        elif queue is self._events:
-            self.on_stray(body)
-        else:
+        if queue not in (self._commands, self._events):
             queue.send(body)
+            return None
+        if queue is not self._commands:
+            self.on_stray(body)
+        self._send_command(queue, body)
         return None
 
-    def _send_command(self, body: str) -> None:
+    def _send_command(self, queue: Queue, body: str) -> None:
         is_lost = self._faults.strikes(Fault.COMMAND_LOST, 3.0)
         self.on_command(body, is_lost)
         if is_lost:
             return
         is_late = self._faults.strikes(Fault.COMMAND_LATE, 3.0)
-        self._commands.send(body, delay=self._source.choice((60.0, 4000.0, 3 * 86_400.0)) if is_late else 0.0)
+        queue.send(body, delay=self._source.choice((60.0, 4000.0, 3 * 86_400.0)) if is_late else 0.0)
         if self._faults.strikes(Fault.COMMAND_DUPLICATED, 3.0):
-            self._commands.send(body, delay=self._source.choice((0.1, 60.0, 4000.0, 3 * 86_400.0)))
+            queue.send(body, delay=self._source.choice((0.1, 60.0, 4000.0, 3 * 86_400.0)))

@@ -154,9 +154,9 @@ class Simulation(Deliveries):
             self.claims.fail("delivering everything again changes nothing", f"{was} became {is_now}")
 
     def _run_until(self, is_over: Any, claim: str) -> None:
-        came_to_it = self.scheduler.run(lambda: self.claims.violation is not None or is_over(), MAX_STEPS)
-        if not came_to_it:
-            self.claims.fail(claim, f"not after {MAX_STEPS} steps")
+        most = MAX_STEPS * (10 if Fault.FLOOD in self.faults else 1)
+        if not self.scheduler.run(lambda: self.claims.violation is not None or is_over(), most):
+            self.claims.fail(claim, f"not after {most} steps")
 
     @property
     def _is_drained(self) -> bool:

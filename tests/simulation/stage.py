@@ -11,7 +11,6 @@ from unittest import mock
 
 from processors.aws import deadline, item_store
 from processors.runtime import clock, telemetry, wiring
-from tests.simulation.faults import Fault
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -54,7 +53,7 @@ def playing(simulation: "Simulation") -> Iterator[None]:
         "MAX_SESSIONS_PER_CUSTOMER": str(simulation.history.limit),
         "DYNAMODB_BATCH_STATEMENTS": str(simulation.transport == "statements").lower(),
     }
-    if Fault.COMMANDS_QUEUE in simulation.faults:
+    if simulation.apart_since is not None:
         environment["SESSION_COMMANDS_QUEUE_URL"] = COMMANDS_URL
     with ExitStack() as stack:
         for patch in (

@@ -8,10 +8,9 @@ import sys
 import pytest
 
 from tests.simulation.__main__ import Options, describe
-from tests.simulation.faults import HELD, OPERATIONS, OUTSIDE_THE_PROMISE, Fault
-from tests.simulation.regressions import REGRESSIONS
+from tests.simulation.faults import OUTSIDE_THE_PROMISE, Fault
+from tests.simulation.regressions import REGRESSIONS, Regression
 
-NOT_PLAYED = OUTSIDE_THE_PROMISE | (OPERATIONS - HELD)
 SEEDS = 320
 CHUNK = 20
 
@@ -26,7 +25,7 @@ def test_every_claim_holds_under_drawn_faults_on_both_transports(first: int) -> 
     assert [describe(report, options) for report in reports if report.violation] == []
 
 
-@pytest.mark.parametrize("fault", sorted(set(Fault) - NOT_PLAYED))
+@pytest.mark.parametrize("fault", sorted(set(Fault) - OUTSIDE_THE_PROMISE))
 def test_every_claim_holds_under_each_fault_alone(fault: Fault) -> None:
     options = Options(faults=[fault])
 
@@ -36,12 +35,13 @@ def test_every_claim_holds_under_each_fault_alone(fault: Fault) -> None:
 
 
 def test_every_fault_happens() -> None:
-    options = Options(faults=[fault for fault in Fault if fault not in NOT_PLAYED])
+    options = Options(faults=[fault for fault in Fault if fault not in OUTSIDE_THE_PROMISE | {Fault.FLOOD}])
 
     reports = [options.play(seed) for seed in range(1, 21)]
 
     never = {fault for fault in Fault if not any(report.injected.get(fault) for report in reports)}
-    assert never == {Fault.BISECT} | NOT_PLAYED  # a setting of the mapping, which other faults bring into play
+    # bisect: a setting of the mapping, which other faults bring into play; floods take long, and are played alone
+    assert never == {Fault.BISECT, Fault.FLOOD} | OUTSIDE_THE_PROMISE
 
 
 def test_every_policy_acts() -> None:
@@ -63,13 +63,13 @@ def test_an_index_that_lags_behind_the_stream_is_outside_the_promise() -> None:
     assert any(claim.startswith("a session is ended by what ends it and by nothing else: ('s") for claim in found)
 
 
-@pytest.mark.parametrize(("seed", "what"), REGRESSIONS.items())
-def test_what_a_seed_once_found_stays_mended(seed: int, what: str) -> None:
-    options = Options()
+@pytest.mark.parametrize("found", REGRESSIONS, ids=lambda found: f"seed {found.seed}")
+def test_what_a_seed_once_found_stays_mended(found: Regression) -> None:
+    options = Options(faults=found.faults)
 
-    report = options.play(seed)
+    report = options.play(found.seed)
 
-    assert report.violation is None, f"{what}: {describe(report, options)}"
+    assert report.violation is None, f"{found.what}: {describe(report, options)}"
 
 
 def trace_hash(seed: int) -> str:

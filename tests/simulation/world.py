@@ -30,6 +30,8 @@ from tests.simulation.stream_view import StreamView
 
 MAX_CLOCK_AHEAD_MS = 300_000
 _ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
+LONGEST_SEND_SECONDS = 700.0
+"""From an invocation's beginning, when it reads its settings, until the last of its requests may land."""
 _MAX_INDEX_LAG = 3.0
 """Seconds; the stream is slower, as it is where a batching window is set."""
 
@@ -116,10 +118,14 @@ class World:
         self.events_queue.on_receive = self._message_received
         queues = {EVENTS_URL: self.events_queue, REJECTED_URL: self.rejected_queue}
         self.commands_queue = self.events_queue
+        self.apart_since: float | None = None
+        """Since when the projector has been told of the commands' own queue, in epoch seconds; None: it has not."""
         if Fault.COMMANDS_QUEUE in self.faults:
+            if self.faults.planned(Fault.COMMANDS_QUEUE, 0.5):  # else the stack is updated later
+                self.apart_since = START - LONGEST_SEND_SECONDS
             self.commands_queue = queues[COMMANDS_URL] = make("commands", max_receives=self.events_queue.max_receives)
         self.sqs = SqsClient(queues, self.events_queue, self.commands_queue, self.network, self.source, self.faults)
-        self.sqs.on_stray = lambda body: self.claims.fail("commands have a queue of their own", body)
+        self.sqs.on_stray = self._command_strayed
         self.sqs.on_command = self._command_sent
 
     def _build_pollers(self) -> None:
@@ -225,6 +231,11 @@ class World:
         self._commands[json.loads(body)["reason"]] += 1
         self._has_lost_commands |= is_lost
         self.claims.policies.command_sent(body, is_lost=is_lost)
+
+    def _command_strayed(self, body: str) -> None:
+        """Take a command in the publishers' queue: right until the projector has been told of the other one."""
+        if self.apart_since is not None and self.scheduler.now > self.apart_since + LONGEST_SEND_SECONDS:
+            self.claims.fail("commands have a queue of their own", body)
 
     def _message_received(self, message: StoredMessage) -> None:
         is_good = isinstance(message.about, Fact) and (message.about.customer is not None)
