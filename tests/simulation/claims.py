@@ -10,12 +10,12 @@ from processors.policies.ending import LIMIT, REVOKED
 from processors.projections.activity import activity_at
 from schemas.items import Session
 from schemas.keys import customer_partition
-from schemas.projection_items import Projection, read_projection
+from schemas.projection_items import Projection
 from tests.simulation.facts import TOKEN, Fact
 from tests.simulation.operated import Operated
 from tests.simulation.oracle import Oracle, SessionKey, session_key
 from tests.simulation.policy_claims import PolicyClaims
-from tests.simulation.reading import session_in
+from tests.simulation.reading import projection_in, session_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -126,8 +126,8 @@ class Claims:
         if last < self._last_login.get(customer, ""):
             self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")
         self._last_login[customer] = last
-        projection = read_projection(new)
-        before = None if old is None else read_projection(old)
+        projection = projection_in(new)
+        before = None if old is None else projection_in(old)
         if customer in self.operated.customers:
             return
         self.policies.projection_changed(before, projection, self._opened[customer] - self._seen_over[customer])
@@ -205,7 +205,7 @@ class Claims:
 
     def _check_customer(self, customer: str, oracle: Oracle) -> None:
         item = self._run.projections.items.get((customer_partition(customer), ""))
-        projection = None if item is None else read_projection(item)
+        projection = None if item is None else projection_in(item)
         now = self._run.scheduler.now
         is_settled = len(self.settings) == 1
         for moment in [
@@ -304,7 +304,7 @@ class Claims:
     def visible(self, items: dict[ItemKey, Item]) -> list[Any]:
         """Give what readers of projections see now."""
         return [
-            activity_at(read_projection(item), item["customer_id"]["S"], self._run.moment())
+            activity_at(projection_in(item), item["customer_id"]["S"], self._run.moment())
             for _, item in sorted(items.items())
             if item["customer_id"]["S"] not in self.operated.customers
         ]

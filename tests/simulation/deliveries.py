@@ -68,7 +68,8 @@ class Deliveries(World):
         self.events_queue.dead_letters = letters
         events, self._discarded_events[:] = list(self._discarded_events), []
         batches, self._discarded_batches[:] = list(self._discarded_batches), []
-        self.note(f"redrive {len(letters)} letters, {len(events)} events, {len(batches)} batches")
+        aside = self.bucket.take()
+        self.note(f"redrive {len(letters)} letters, {len(events)} events, {len(batches)} batches, {len(aside)} records")
         self.events_queue.redrive()
         if self.commands_queue is not self.events_queue:
             letters += self.commands_queue.dead_letters
@@ -79,7 +80,18 @@ class Deliveries(World):
         for batch in batches:
             self._redriving += 1
             self.scheduler.spawn("redrive", partial(self._redrive_batch, batch))
-        return bool(letters or events or batches)
+        if aside:
+            self._redriving += 1
+            self.scheduler.spawn("redrive", partial(self._redrive_aside, aside))
+        return bool(letters or events or batches or aside)
+
+    def _redrive_aside(self, records: list[dict[str, Any]]) -> None:
+        try:
+            for record in records:
+                if not self._is_merged(record):
+                    self.bucket.put_back(record)
+        finally:
+            self._redriving -= 1
 
     def _redrive_batch(self, batch: DiscardedBatch) -> None:
         try:
@@ -90,18 +102,25 @@ class Deliveries(World):
             self._redriving -= 1
 
     def _redrive_record(self, batch: DiscardedBatch, record: dict[str, Any]) -> None:
+        if self._is_merged(record):
+            return
+        if self.faults.is_quiet:
+            self.claims.fail("every stream record can be merged", f"{record}")
+        kept = tuple(kept for kept in batch.records if kept.event is record)
+        self._discarded_batches.append(replace(batch, batch=replace(batch.batch, records=kept)))
+
+    def _is_merged(self, record: dict[str, Any]) -> bool:
+        """Have the projector merge a record; answers whether it did, or set it aside."""
         for _ in range(5):
             try:
                 response = self.functions.invoke("stream_projector", {"Records": [record]})
             except FunctionError:
                 continue
             if not response["batchItemFailures"]:
-                self.claims.records_acknowledged([record])
-                return
-        if self.faults.is_quiet:
-            self.claims.fail("every stream record can be merged", f"{record}")
-        kept = tuple(kept for kept in batch.records if kept.event is record)
-        self._discarded_batches.append(replace(batch, batch=replace(batch.batch, records=kept)))
+                if not self.bucket.holds(record):
+                    self.claims.records_acknowledged([record])
+                return True
+        return False
 
     def _restart_a_reader(self) -> None:
         view = self.source.choice(list(self._views))

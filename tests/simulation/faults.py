@@ -94,6 +94,8 @@ class Fault(StrEnum):
     """Messages of hundreds of logouts for sessions that nobody knows, beside good events."""
     COMMANDS_QUEUE = "commands-queue"
     """Commands have a queue of their own."""
+    ROLLED_BACK = "rolled-back"
+    """Another release writes for a while: the previous one, or the next one, which is rolled back and out again."""
 
 
 OPERATIONS = {
@@ -105,10 +107,19 @@ OPERATIONS = {
     Fault.FOREIGN_WRITER: 0.07,
     Fault.PUBLISHER_TIME: 0.07,
     Fault.COMMANDS_QUEUE: 0.3,
+    Fault.ROLLED_BACK: 0.07,
     Fault.FLOOD: 0.015,
 }
 """What operators, other programs and hostile publishers do, and in which share of the runs: seldom, so that faults are
 also seen without them. A flood takes a hundred times as long to play as what is beside it."""
+
+BY_HAND = frozenset(
+    {
+        *(Fault.PROJECTION_DELETED, Fault.SESSION_DELETED, Fault.RESTORE, Fault.FOREIGN_TTL),
+        *(Fault.SETTINGS_CHANGED, Fault.FOREIGN_WRITER),
+    }
+)
+"""What the previous release did not hold against: it is not rolled back to beside one of these."""
 
 OUTSIDE_THE_PROMISE = frozenset({Fault.INDEX_OUTAGE})
 """Has to be asked for by name. A child session whose login and whose logout without parent both pass through the

@@ -10,7 +10,7 @@ from processors import eventbridge_consumer, sqs_consumer, stream_projector
 from tests.simulation.event_sources.invocation import FunctionError
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.network import CrashError, Network
-from tests.simulation.scheduler import KilledError, Scheduler, Task
+from tests.simulation.scheduler import PRESENT, KilledError, Scheduler, Task
 
 TIMEOUT_SECONDS = 30.0
 FATAL_BODY = '{"event_type":"kills the function"}'
@@ -51,6 +51,8 @@ class Functions:
     ) -> None:
         self.running: dict[Task, None] = {}
         self.invocations = 0
+        self.release = PRESENT
+        """What an invocation that begins now runs."""
         self._scheduler = scheduler
         self._network = network
         self._source = source
@@ -69,6 +71,7 @@ class Functions:
         task = self._scheduler.spawn(name, partial(self._body, function, event), may_fail=True)
         if self._faults.strikes(Fault.CLOCK_SKEW):
             task.clock_skew = self._source.uniform(-MAX_CLOCK_SKEW_SECONDS, MAX_CLOCK_SKEW_SECONDS)
+        task.release, task.is_invocation = self.release, True
         self.running[task] = None
         self._scheduler.at(self._scheduler.now + TIMEOUT_SECONDS, self._time_out, task)
         self._scheduler.join(task)

@@ -31,7 +31,7 @@ from schemas.projection_items import NEVER, Entry, Projection
 from schemas.stream import StreamRecord
 from schemas.times import to_epoch_seconds
 from tests.simulation import claims, stage
-from tests.simulation.old_rules import OLD_RULES
+from tests.simulation.old_rules import OLD_RULES, old_rule
 
 _Patches = list[Any]
 
@@ -296,7 +296,7 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
 @contextmanager
 def with_naive(name: str | None) -> Iterator[None]:
     """Put a naive design in for a while; None: none."""
-    patches = {**NAIVE_DESIGNS, **OLD_RULES}[name]() if name is not None else []
+    patches = [] if name is None else old_rule(name) if name in OLD_RULES else NAIVE_DESIGNS[name]()
     for patch in patches:
         patch.start()
     try:

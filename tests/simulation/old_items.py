@@ -40,7 +40,7 @@ def broken_item() -> Item:
     return {
         "PK": {"S": "suuid#broken"},
         "SK": {"S": "c#A"},
-        "item_format": {"N": "2"},
+        "item_format": {"N": "99"},
         "broken": {"BOOL": True},
     }
 

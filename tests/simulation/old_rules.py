@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from unittest import mock
 
-from processors import eventbridge_consumer
+from processors import eventbridge_consumer, projection_table
 from processors.aws.conditional_writes import Item, Write
 from processors.aws.errors import ReadError
 from processors.intake.messages import Message
@@ -18,9 +18,16 @@ from processors.register.reader import RegisterReader
 from processors.register.sessions import GRACE, Folded, Lifetimes
 from processors.runtime import wiring
 from processors.runtime.settings import Settings
-from schemas import stream
+from schemas import attributes, items, stream
 from schemas.items import Session
 from schemas.times import parse_rfc3339, to_epoch_seconds
+from tests.simulation.reading import without_next_format
+
+
+def _count(self: Write, at_least: int) -> dict[str, str]:
+    """Give each item its own count of writes, from 1 on."""
+    read = None if self.old is None else attributes.number(self.old, "version")
+    return {"N": str(1 if read is None else read + 1)}
 
 
 def _find_nothing(self: RegisterReader, customer_ids: Collection[str], **_: Any) -> dict[str, Any]:
@@ -84,22 +91,37 @@ def _commands_among_events(read_settings: Callable[..., Settings]) -> Callable[.
     return read
 
 
-OLD_RULES: Mapping[str, Callable[[], list[Any]]] = {
-    "born-of-the-batch": lambda: [mock.patch.object(RegisterReader, "find_session_keys", _find_nothing)],
-    "removals-ignored": lambda: [mock.patch.object(facts, "_removed", return_value=None)],
-    "items-without-expiry-kept": lambda: [mock.patch.object(facts, "_removed", _removed_by_hand(facts._removed))],
-    "restores-unread": lambda: [mock.patch.object(stream, "_went_down", return_value=False)],
-    "kept-for-the-setting": lambda: [
-        mock.patch.object(session_writes, "fold_facts", _kept_for_the_setting(session_writes.fold_facts))
-    ],
-    "items-put-whole": lambda: [mock.patch.object(Write, "changes", _put_whole)],
-    "publisher-believed": lambda: [mock.patch.object(eventbridge_consumer, "from_eventbridge", _sent_when_it_says)],
-    "searches-first": lambda: [
-        mock.patch.object(session_writes.SessionWrites, "_write", _search_first(session_writes.SessionWrites._write)),
-        mock.patch.object(session_writes, "within_budget", lambda needed, _: set(needed)),
-    ],
-    "commands-among-events": lambda: [
-        mock.patch.object(wiring, "read_settings", _commands_among_events(wiring.read_settings))
-    ],
+class Replacement(NamedTuple):
+    """A function in whose place another one is put."""
+
+    target: Any
+    name: str
+    make: Callable[[Callable[..., Any]], Callable[..., Any]]
+    """Makes the other from the one that is there."""
+
+
+OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
+    "born-of-the-batch": (Replacement(RegisterReader, "find_session_keys", lambda _: _find_nothing),),
+    "removals-ignored": (Replacement(facts, "_removed", lambda _: lambda record: None),),
+    "items-without-expiry-kept": (Replacement(facts, "_removed", _removed_by_hand),),
+    "restores-unread": (Replacement(stream, "_went_down", lambda _: lambda *images: False),),
+    "counted-versions": (Replacement(Write, "next_version", lambda _: _count),),
+    "kept-for-the-setting": (Replacement(session_writes, "fold_facts", _kept_for_the_setting),),
+    "items-put-whole": (Replacement(Write, "changes", lambda _: _put_whole),),
+    "publisher-believed": (Replacement(eventbridge_consumer, "from_eventbridge", lambda _: _sent_when_it_says),),
+    "searches-first": (
+        Replacement(session_writes.SessionWrites, "_write", _search_first),
+        Replacement(session_writes, "within_budget", lambda _: lambda needed, deliveries: set(needed)),
+    ),
+    "commands-among-events": (Replacement(wiring, "read_settings", _commands_among_events),),
+    "formats-unread": (
+        Replacement(items, "_check", lambda check: lambda attributes, *more: check({}, *more)),
+        Replacement(projection_table, "read_projection", lambda read: lambda item: read(without_next_format(item))),
+    ),
 }
-"""By name: makes the patches."""
+"""By name."""
+
+
+def old_rule(name: str) -> list[Any]:
+    """Make the patches that put a rule back."""
+    return [mock.patch.object(target, of, make(getattr(target, of))) for target, of, make in OLD_RULES[name]]

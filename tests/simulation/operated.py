@@ -11,8 +11,7 @@ from ops.dynamodb_double.tables import Item, ItemKey
 from processors.projections.activity import activity_at
 from schemas.items import Session
 from schemas.keys import customer_partition
-from schemas.projection_items import read_projection
-from tests.simulation.reading import session_in
+from tests.simulation.reading import projection_in, session_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -72,7 +71,7 @@ class Operated:
         item = self._run.projections.items.get((customer_partition(customer), ""))
         if item is None and customer in self.without_projection:
             return  # nothing touched the customer since
-        projection = None if item is None else read_projection(item)
+        projection = None if item is None else projection_in(item)
         activity = activity_at(projection, customer, self._run.moment())
         sessions = self._register(customer)
         live = sorted(session.session_id for session in sessions if session.is_live(self._run.moment()))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ops.dynamodb_double.tables import Item, ItemKey
 from tests.simulation.facts import START
-from tests.simulation.faults import Fault
+from tests.simulation.faults import BY_HAND, Fault
+from tests.simulation.scheduler import NEXT, PRESENT, PREVIOUS
 from tests.simulation.stage import COMMANDS_URL
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class Operations:
                     run.scheduler.at(self._source.uniform(START, end), action)
         if Fault.COMMANDS_QUEUE in run.faults and run.apart_since is None:
             run.scheduler.at(self._source.uniform(START, end), self._set_commands_apart)
+        if Fault.ROLLED_BACK in run.faults:
+            self._plan_releases(end)
         for _ in range(4):
             if run.faults.planned(Fault.FOREIGN_TTL, 0.6):  # early: a login makes the item ours
                 run.scheduler.at(START + self._source.random() ** 3 * (end - START), self._set_ttl)
@@ -65,6 +68,20 @@ class Operations:
         self._run.claims.settings.append((default, maximum))
         os.environ["SESSION_TTL_SECONDS"] = str(default)
         os.environ["SESSION_MAX_LIFETIME_SECONDS"] = str(maximum)
+
+    def _plan_releases(self, end: float) -> None:
+        """Let another release write for a while; a later one is the one that stays."""
+        is_later = self._run.faults.planned(Fault.ROLLED_BACK, 0.5) or not BY_HAND.isdisjoint(self._run.faults.enabled)
+        releases = (NEXT, PRESENT, NEXT) if is_later else (PREVIOUS, PRESENT)
+        self._run.faults.injected[Fault.ROLLED_BACK] += not is_later
+        for at, release in zip(sorted(self._source.uniform(START, end) for _ in releases), releases, strict=True):
+            self._run.scheduler.at(at, self._roll_out, release)
+        if not is_later:
+            self._run.functions.release = PREVIOUS if self._source.random() < 0.5 else PRESENT
+
+    def _roll_out(self, release: str) -> None:
+        self._run.note(f"rolled out: the {release} release")
+        self._run.functions.release = release
 
     def _set_commands_apart(self) -> None:
         """Update the stack: what is already in the events queue stays there."""

@@ -7,6 +7,9 @@ from typing import Any
 
 from greenlet import getcurrent, greenlet
 
+PREVIOUS, PRESENT, NEXT = "previous", "present", "next"
+"""Releases of the handlers."""
+
 
 class KilledError(BaseException):
     """Ends a task from outside. No `Exception`, so that no code under test can catch it by accident."""
@@ -29,6 +32,8 @@ class Task:
         self.is_done = False
         self.is_idle = False  # waits for a wake-up, which may come early
         self.clock_skew = 0.0
+        self.release = PRESENT
+        self.is_invocation = False
         self.writes = 0
         self.may_fail = may_fail
         self.in_flight: list[Callable[[], Any]] = []  # what the service was asked for and has not done yet

@@ -141,6 +141,7 @@ class Simulation(Deliveries):
         self.note("everything again")
         has_lost = bool(self.claims.policies.lost_children)  # this may heal them
         is_changed = bool(self.claims.operated.customers) or len(self.claims.settings) > 1
+        is_changed |= Fault.ROLLED_BACK in self.faults  # the previous release's `ttl` is too early, and is made later
         self.claims.is_table_final = not self.claims.has_ttl_deleted and not has_lost and not is_changed
         before = dict(self.projections.items)
         unclear = self.claims.unclear_facts()

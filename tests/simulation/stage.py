@@ -11,6 +11,8 @@ from unittest import mock
 
 from processors.aws import deadline, item_store
 from processors.runtime import clock, telemetry, wiring
+from tests.simulation.faults import Fault
+from tests.simulation.releases import releases_of
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -36,7 +38,7 @@ class _NoMetrics:
 def playing(simulation: "Simulation") -> Iterator[None]:
     """Let the handlers see the simulated world for a while."""
     scheduler = simulation.scheduler
-    clients: dict[str, Any] = {"dynamodb": simulation.dynamodb, "sqs": simulation.sqs}
+    clients: dict[str, Any] = {"dynamodb": simulation.dynamodb, "sqs": simulation.sqs, "s3": simulation.bucket}
 
     def utc_now() -> datetime:
         skew = scheduler.current.clock_skew if scheduler.current is not None else 0.0
@@ -53,6 +55,8 @@ def playing(simulation: "Simulation") -> Iterator[None]:
         "MAX_SESSIONS_PER_CUSTOMER": str(simulation.history.limit),
         "DYNAMODB_BATCH_STATEMENTS": str(simulation.transport == "statements").lower(),
     }
+    if Fault.ROLLED_BACK in simulation.faults:
+        environment["FAILED_BATCHES_BUCKET"] = "failed-batches"
     if simulation.apart_since is not None:
         environment["SESSION_COMMANDS_QUEUE_URL"] = COMMANDS_URL
     with ExitStack() as stack:
@@ -69,6 +73,8 @@ def playing(simulation: "Simulation") -> Iterator[None]:
             mock.patch.object(telemetry, "EphemeralMetrics", _NoMetrics),
         ):
             stack.enter_context(patch)
+        if Fault.ROLLED_BACK in simulation.faults:
+            stack.enter_context(releases_of(simulation))
         package = logging.getLogger("processors")
         stack.callback(package.setLevel, package.level)
         package.setLevel(logging.CRITICAL)

@@ -48,6 +48,7 @@ CAUGHT_BY_OPERATIONS = {
     "items-put-whole": ([Fault.FOREIGN_WRITER], 27, {"what is not ours stays"}),
     "publisher-believed": ([Fault.PUBLISHER_TIME], 26, {"last login is a real login"}),
     "searches-first": ([Fault.FLOOD], 10, {"a flood delays itself, never a good event"}),
+    "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
     "commands-among-events": ([Fault.COMMANDS_QUEUE], 27, {"commands have a queue of their own"}),
 }
 """Which operation, with which faults beside it, catches which rule of a release before."""
@@ -67,7 +68,7 @@ def first_caught(naive: Options, real: Options, hint: int, claims: set[str]) -> 
 
 def test_every_naive_design_is_tried() -> None:
     assert set(CAUGHT) == set(NAIVE_DESIGNS)
-    assert set(CAUGHT_BY_OPERATIONS) == set(OLD_RULES)
+    assert set(CAUGHT_BY_OPERATIONS) == set(OLD_RULES) - {"counted-versions"}  # a rule of the previous release alone
     assert {faults[0] for faults, _, _ in CAUGHT_BY_OPERATIONS.values()} == set(OPERATIONS)
 
 

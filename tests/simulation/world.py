@@ -11,6 +11,7 @@ from typing import Any
 
 from ops.dynamodb_double.stream import Stream, StreamShard
 from ops.dynamodb_double.tables import Item, Table
+from tests.simulation.bucket import Bucket
 from tests.simulation.claims import Claims
 from tests.simulation.dynamodb_client import FaultyConduct, make_client
 from tests.simulation.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
@@ -24,6 +25,7 @@ from tests.simulation.network import Network
 from tests.simulation.old_items import short
 from tests.simulation.operations import Operations
 from tests.simulation.queues import Queue, SqsClient, StoredMessage
+from tests.simulation.releases import check_write
 from tests.simulation.scheduler import Scheduler, Task
 from tests.simulation.stage import COMMANDS_URL, EVENTS_URL, REJECTED_URL
 from tests.simulation.stream_view import StreamView
@@ -99,6 +101,7 @@ class World:
         self.projections = Table("projections", key_names=("PK",))
         self.projections.on_change = self._projection_changed
         conduct = FaultyConduct(self.network, self.source, self.faults)
+        self.bucket = Bucket(self.network)
         self.dynamodb = make_client([self.sessions, self.projections], conduct, self._clock)
         self._ttl_style = self.source.choice(("at once", "late", "mid-batch", "never"))
         if self._ttl_style in ("at once", "mid-batch"):
@@ -214,11 +217,13 @@ class World:
         if self.has_trace:
             self.note(f"sessions: {short(old)} -> {short(new)}{' by TTL' if is_ttl else ''}")
         self.operations.remember(new)
+        check_write(old, new, self.scheduler, self.claims.fail)
         self.claims.session_changed(old, new, is_ttl)
 
     def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
         if self.has_trace:
             self.note(f"projections: {short(old)} -> {short(new)}")
+        check_write(old, new, self.scheduler, self.claims.fail)
         self.claims.projection_changed(old, new)
 
     def _record_written(self, shard: StreamShard, record: dict[str, Any]) -> None:
@@ -243,28 +248,33 @@ class World:
             self.claims.fail("a flood delays itself, never a good event", f"{message.about}, {message.receives} times")
 
     def _message_done(self, message: StoredMessage) -> None:
-        if isinstance(message.about, Fact):
-            self._event_done(message.about, message.sent_at, message.body)
+        fact = message.about
+        if not isinstance(fact, Fact) or self._is_rejected_for_its_time(message.body):
+            return
+        if fact.occurred_at - int(message.sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
+            self._event_done(fact, message.body)
 
     def _invoke_directly(self, event: dict[str, Any]) -> Any:
         outcome = self.functions.invoke("eventbridge_consumer", event)
         if event["id"] not in self._by_envelope:
             return outcome  # of years ahead
-        fact, sent_at = self._by_envelope[event["id"]]
-        self._event_done(fact, float(int(sent_at)), json.dumps(event))  # EventBridge's `time` has no fractions
+        fact, _ = self._by_envelope[event["id"]]
+        body = json.dumps(event)
+        if outcome != "rejected" or not self._is_rejected_for_its_time(body):
+            self._event_done(fact, body)
         return outcome
 
-    def _event_done(self, fact: Fact, sent_at: float, body: str) -> None:
-        if fact.occurred_at - int(sent_at * 1000) <= MAX_CLOCK_AHEAD_MS and not self._is_rejected_for_its_age(body):
-            self._sent[body, fact] = None
-            self.note(f"done: {fact}")
-            self.claims.event_acknowledged(fact)
+    def _event_done(self, fact: Fact, body: str) -> None:
+        self._sent[body, fact] = None
+        self.note(f"done: {fact}")
+        self.claims.event_acknowledged(fact)
 
-    def _is_rejected_for_its_age(self, body: str) -> bool:
+    def _is_rejected_for_its_time(self, body: str) -> bool:
         """Ask the rejected-events queue: only the handler knows its clock at the time."""
         digest = sha256(body.encode()).hexdigest()
         rejected = (json.loads(message.body) for message in self.rejected_queue.messages.values())
-        return any(each["body_sha256"] == digest and "MAX_EVENT_AGE_SECONDS" in each["reason"] for each in rejected)
+        reasons = (each["reason"] for each in rejected if each["body_sha256"] == digest)
+        return any("MAX_EVENT_AGE_SECONDS" in reason or "minutes after" in reason for reason in reasons)
 
     def _project(self, view: StreamView, event: dict[str, Any]) -> Any:
         response = self.functions.invoke("stream_projector", event)
@@ -272,7 +282,7 @@ class World:
         failed = [numbers.index(failure["itemIdentifier"]) for failure in response["batchItemFailures"]]
         done = min(failed, default=len(numbers))
         view.acknowledge(numbers[:done])
-        self.claims.records_acknowledged(event["Records"][:done])
+        self.claims.records_acknowledged([each for each in event["Records"][:done] if not self.bucket.holds(each)])
         return response
 
     def _delete_expired(self) -> None:
