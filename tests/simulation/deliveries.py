@@ -18,6 +18,10 @@ from tests.simulation.world import World
 class Deliveries(World):
     """A world in which things are sent, and come again."""
 
+    def publish(self, fact: Fact) -> None:
+        """Send an event to the queue now."""
+        self._send(Sending(self.scheduler.now, fact, Route.QUEUE))
+
     def _send(self, sending: Sending) -> None:
         fact = sending.fact
         body = fact.body(self.source.choice((0, 2)))

@@ -94,6 +94,8 @@ class Fault(StrEnum):
     """Messages of hundreds of logouts for sessions that nobody knows, beside good events."""
     COMMANDS_QUEUE = "commands-queue"
     """Commands have a queue of their own."""
+    BACKLOG = "backlog"
+    """Many logins come to the events queue just before a command."""
     ROLLED_BACK = "rolled-back"
     """Another release writes for a while: the previous one, or the next one, which is rolled back and out again."""
 
@@ -108,6 +110,7 @@ OPERATIONS = {
     Fault.PUBLISHER_TIME: 0.07,
     Fault.COMMANDS_QUEUE: 0.3,
     Fault.ROLLED_BACK: 0.07,
+    Fault.BACKLOG: 0.03,
     Fault.FLOOD: 0.015,
 }
 """What operators, other programs and hostile publishers do, and in which share of the runs: seldom, so that faults are
@@ -160,7 +163,10 @@ class Faults:
 
 
 HARMLESS = frozenset(
-    {Fault.FLOOD, Fault.COMMANDS_QUEUE, Fault.LOGOUT_FIRST, Fault.REORDER, Fault.LONG_DELAY, Fault.OLD_ITEMS}
+    {
+        *(Fault.FLOOD, Fault.BACKLOG, Fault.COMMANDS_QUEUE),
+        *(Fault.LOGOUT_FIRST, Fault.REORDER, Fault.LONG_DELAY, Fault.OLD_ITEMS),
+    }
 )
 """Nothing of these makes a delivery fail: with them alone a good event is taken at once."""
 

@@ -21,6 +21,7 @@ from processors.runtime.settings import Settings
 from schemas import attributes, items, stream
 from schemas.items import Session
 from schemas.times import parse_rfc3339, to_epoch_seconds
+from tests.simulation import queues
 from tests.simulation.reading import without_next_format
 
 
@@ -114,6 +115,10 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
         Replacement(session_writes, "within_budget", lambda _: lambda needed, deliveries: set(needed)),
     ),
     "commands-among-events": (Replacement(wiring, "read_settings", _commands_among_events),),
+    "one-queue": (
+        Replacement(wiring, "read_settings", _commands_among_events),
+        Replacement(queues.SqsClient, "strays", lambda _: lambda self, queue: False),
+    ),
     "formats-unread": (
         Replacement(items, "_check", lambda check: lambda attributes, *more: check({}, *more)),
         Replacement(projection_table, "read_projection", lambda read: lambda item: read(without_next_format(item))),

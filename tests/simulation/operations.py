@@ -5,7 +5,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from ops.dynamodb_double.tables import Item, ItemKey
-from tests.simulation.facts import START
+from tests.simulation.facts import START, Fact
 from tests.simulation.faults import BY_HAND, Fault
 from tests.simulation.scheduler import NEXT, PRESENT, PREVIOUS
 from tests.simulation.stage import COMMANDS_URL
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 _FLOOD_LOGOUTS = (200, 200, 600, 1800)
+_BACKLOG_LOGINS = 150
 _YEARS_AHEAD = 9 * 365 * 86_400
 
 
@@ -29,6 +30,7 @@ class Operations:
         self._source = simulation.source
         self._images: dict[ItemKey, list[Item]] = {}
         self._count = 0
+        self._backlogs = 0
 
     def plan(self, end: float) -> None:
         """Put what is to happen until a time, epoch seconds, into the heap."""
@@ -46,6 +48,7 @@ class Operations:
             for _ in range(times):
                 if run.faults.planned(fault, 0.6):
                     run.scheduler.at(self._source.uniform(START, end), action)
+        self._backlogs = sum(run.faults.planned(Fault.BACKLOG, 0.6) for _ in range(2))
         if Fault.COMMANDS_QUEUE in run.faults and run.apart_since is None:
             run.scheduler.at(self._source.uniform(START, end), self._set_commands_apart)
         if Fault.ROLLED_BACK in run.faults:
@@ -196,6 +199,19 @@ class Operations:
                 for number in range(self._source.choice(_FLOOD_LOGOUTS))
             ]
             self._run.events_queue.send(json.dumps(logouts), FLOOD)
+
+    def before_command(self) -> None:
+        """Send many logins before a command comes, each of a customer of its own, in as many messages."""
+        run = self._run
+        if not self._backlogs:
+            return
+        self._backlogs -= 1
+        for _ in range(_BACKLOG_LOGINS):
+            self._count += 1
+            name = f"b{self._count}"
+            login = Fact("login", name, int(run.scheduler.now * 1000), name, name)
+            run.claims.know(login)
+            run.publish(login)
 
 
 FLOOD = "flood"

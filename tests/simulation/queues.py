@@ -11,6 +11,9 @@ from tests.simulation.scheduler import Scheduler, Task
 
 Message = Mapping[str, Any]
 
+COMMAND = "command"
+"""What the simulation knows of a message that the projector sent."""
+
 
 @dataclass
 class StoredMessage:
@@ -188,10 +191,14 @@ class SqsClient:
         if queue not in (self._commands, self._events):
             queue.send(body)
             return None
-        if queue is not self._commands:
+        if self.strays(queue):
             self.on_stray(body)
         self._send_command(queue, body)
         return None
+
+    def strays(self, queue: Queue) -> bool:
+        """Whether a command sent to a queue is among what publishers send."""
+        return queue is not self._commands
 
     def _send_command(self, queue: Queue, body: str) -> None:
         is_lost = self._faults.strikes(Fault.COMMAND_LOST, 3.0)
@@ -199,6 +206,6 @@ class SqsClient:
         if is_lost:
             return
         is_late = self._faults.strikes(Fault.COMMAND_LATE, 3.0)
-        queue.send(body, delay=self._source.choice((60.0, 4000.0, 3 * 86_400.0)) if is_late else 0.0)
+        queue.send(body, COMMAND, delay=self._source.choice((60.0, 4000.0, 3 * 86_400.0)) if is_late else 0.0)
         if self._faults.strikes(Fault.COMMAND_DUPLICATED, 3.0):
-            queue.send(body, delay=self._source.choice((0.1, 60.0, 4000.0, 3 * 86_400.0)))
+            queue.send(body, COMMAND, delay=self._source.choice((0.1, 60.0, 4000.0, 3 * 86_400.0)))

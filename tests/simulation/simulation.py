@@ -5,7 +5,7 @@ from typing import Any
 
 from ops.dynamodb_double.tables import Item
 from tests.simulation.deliveries import Deliveries
-from tests.simulation.facts import START, Fact, Route, Sending
+from tests.simulation.facts import START, Fact
 from tests.simulation.faults import Fault
 from tests.simulation.old_items import broken_item, old_item
 from tests.simulation.stage import playing
@@ -134,7 +134,7 @@ class Simulation(Deliveries):
         for customer in sorted({fact.customer for fact in self.history.facts if fact.customer is not None}):
             login = Fact("login", f"touch-{customer}", int(now * 1000), customer, f"touch-{customer}")
             self.claims.know(login)
-            self._send(Sending(now, login, Route.QUEUE))
+            self.publish(login)
 
     def _deliver_everything_again(self) -> None:
         """Deliver every event and every stream record once more: nothing may change."""

@@ -24,7 +24,7 @@ from tests.simulation.functions import Functions
 from tests.simulation.network import Network
 from tests.simulation.old_items import short
 from tests.simulation.operations import Operations
-from tests.simulation.queues import Queue, SqsClient, StoredMessage
+from tests.simulation.queues import COMMAND, Queue, SqsClient, StoredMessage
 from tests.simulation.releases import check_write
 from tests.simulation.scheduler import Scheduler, Task
 from tests.simulation.stage import COMMANDS_URL, EVENTS_URL, REJECTED_URL
@@ -34,6 +34,8 @@ MAX_CLOCK_AHEAD_MS = 300_000
 _ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
 LONGEST_SEND_SECONDS = 700.0
 """From an invocation's beginning, when it reads its settings, until the last of its requests may land."""
+LONGEST_WAIT_SECONDS = 10.0
+"""Of a command, until it is first received: an invocation with some before it may be under way."""
 _MAX_INDEX_LAG = 3.0
 """Seconds; the stream is slower, as it is where a batching window is set."""
 
@@ -127,6 +129,7 @@ class World:
             if self.faults.planned(Fault.COMMANDS_QUEUE, 0.5):  # else the stack is updated later
                 self.apart_since = START - LONGEST_SEND_SECONDS
             self.commands_queue = queues[COMMANDS_URL] = make("commands", max_receives=self.events_queue.max_receives)
+            self.commands_queue.on_receive = self._message_received
         self.sqs = SqsClient(queues, self.events_queue, self.commands_queue, self.network, self.source, self.faults)
         self.sqs.on_stray = self._command_strayed
         self.sqs.on_command = self._command_sent
@@ -234,6 +237,7 @@ class World:
     def _command_sent(self, body: str, is_lost: bool) -> None:
         self.note(f"command {'lost' if is_lost else 'sent'}: {body}")
         self._commands[json.loads(body)["reason"]] += 1
+        self.operations.before_command()
         self._has_lost_commands |= is_lost
         self.claims.policies.command_sent(body, is_lost=is_lost)
 
@@ -243,9 +247,15 @@ class World:
             self.claims.fail("commands have a queue of their own", body)
 
     def _message_received(self, message: StoredMessage) -> None:
+        if not self.faults.enabled <= HARMLESS:
+            return
         is_good = isinstance(message.about, Fact) and (message.about.customer is not None)
-        if is_good and message.receives > 2 and self.faults.enabled <= HARMLESS:
+        if is_good and message.receives > 2:
             self.claims.fail("a flood delays itself, never a good event", f"{message.about}, {message.receives} times")
+        waited = self.scheduler.now - message.visible_at
+        is_apart = self.apart_since is not None and message.sent_at > self.apart_since + LONGEST_SEND_SECONDS
+        if message.about == COMMAND and is_apart and waited > LONGEST_WAIT_SECONDS:
+            self.claims.fail("a backlog of logins does not delay commands", f"{message.body} waited {waited:.1f} s")
 
     def _message_done(self, message: StoredMessage) -> None:
         fact = message.about
