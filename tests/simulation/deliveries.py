@@ -27,6 +27,7 @@ class Deliveries(World):
         body = fact.body(self.source.choice((0, 2)))
         self.note(f"send by {sending.route}: {fact}")
         if sending.route in (Route.QUEUE, Route.SNS):
+            self.operations.before_event()
             text = json.dumps(body)
             is_sns = sending.route is Route.SNS
             self.events_queue.send(json.dumps({"Type": "Notification", "Message": text}) if is_sns else text, fact)

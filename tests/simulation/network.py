@@ -131,5 +131,5 @@ class Network:
         """Milliseconds, seldom a second: enough spread for any two requests to overtake each other."""
         draw = self._source.random()
         if self.is_swift:
-            return 0.002 + 0.01 * draw
+            return 0.004 + 0.02 * draw
         return 0.002 + 0.02 * draw if draw < 0.9 else 1.5 * self._source.random()

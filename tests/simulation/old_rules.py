@@ -1,5 +1,6 @@
 """Rules of releases before, each put back as a small patch: what the operations must catch."""
 
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,7 @@ from unittest import mock
 from processors import eventbridge_consumer, projection_table
 from processors.aws.conditional_writes import Item, Write
 from processors.aws.errors import ReadError
+from processors.intake.event_processor import EventProcessor
 from processors.intake.messages import Message
 from processors.projections import facts
 from processors.register import session_writes
@@ -18,7 +20,7 @@ from processors.register.reader import RegisterReader
 from processors.register.sessions import GRACE, Folded, Lifetimes
 from processors.runtime import wiring
 from processors.runtime.settings import Settings
-from schemas import attributes, items, stream
+from schemas import attributes, item_mapping, stream
 from schemas.items import Session
 from schemas.times import parse_rfc3339, to_epoch_seconds
 from tests.simulation import queues
@@ -84,10 +86,22 @@ def _search_first(write: Callable[..., Any]) -> Callable[..., Any]:
     return search_and_write
 
 
+def _all_at_once(read_slice: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Handle the events of a batch together, however many a message holds."""
+
+    def read(self: EventProcessor, waiting: Any) -> list[Any]:
+        parts: list[Any] = []
+        while waiting:
+            parts += read_slice(self, waiting)
+        return parts
+
+    return read
+
+
 def _commands_among_events(read_settings: Callable[..., Settings]) -> Callable[..., Settings]:
     def read(*needs: str, context: object = None) -> Settings:
-        settings = read_settings(*needs, context=context)
-        return replace(settings, session_commands_queue_url=settings.session_events_queue_url)
+        events_url = os.environ["SESSION_EVENTS_QUEUE_URL"]
+        return replace(read_settings(*needs, context=context), session_commands_queue_url=events_url)
 
     return read
 
@@ -113,6 +127,7 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
     "searches-first": (
         Replacement(session_writes.SessionWrites, "_write", _search_first),
         Replacement(session_writes, "within_budget", lambda _: lambda needed, deliveries: set(needed)),
+        Replacement(EventProcessor, "_read_slice", _all_at_once),
     ),
     "commands-among-events": (Replacement(wiring, "read_settings", _commands_among_events),),
     "one-queue": (
@@ -120,7 +135,7 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
         Replacement(queues.SqsClient, "strays", lambda _: lambda self, queue: False),
     ),
     "formats-unread": (
-        Replacement(items, "_check", lambda check: lambda attributes, *more: check({}, *more)),
+        Replacement(item_mapping, "_check", lambda check: lambda attributes, *more: check({}, *more)),
         Replacement(projection_table, "read_projection", lambda read: lambda item: read(without_next_format(item))),
     ),
 }

@@ -31,6 +31,7 @@ class Operations:
         self._images: dict[ItemKey, list[Item]] = {}
         self._count = 0
         self._backlogs = 0
+        self._floods = 0
 
     def plan(self, end: float) -> None:
         """Put what is to happen until a time, epoch seconds, into the heap."""
@@ -41,13 +42,13 @@ class Operations:
             (Fault.RESTORE, 3, self._restore),
             (Fault.FOREIGN_WRITER, 12, self._write_as_another),
             (Fault.PUBLISHER_TIME, 2, self._publish_ahead),
-            (Fault.FLOOD, 2, self._flood),
         )
         run = self._run
         for fault, times, action in plans:
             for _ in range(times):
                 if run.faults.planned(fault, 0.6):
                     run.scheduler.at(self._source.uniform(START, end), action)
+        self._floods = sum(run.faults.planned(Fault.FLOOD, 0.6) for _ in range(2))
         self._backlogs = sum(run.faults.planned(Fault.BACKLOG, 0.6) for _ in range(2))
         if Fault.COMMANDS_QUEUE in run.faults and run.apart_since is None:
             run.scheduler.at(self._source.uniform(START, end), self._set_commands_apart)
@@ -183,9 +184,12 @@ class Operations:
         self._run.bodies_to_reject.append(body)
         self._run.function_queue.send(body)
 
-    def _flood(self) -> None:
-        """Send some messages of logouts for sessions that nobody knows, all at once."""
-        for _ in range(self._source.choice((1, 2, 4))):
+    def before_event(self) -> None:
+        """Send some messages of logouts for sessions that nobody knows, all at once, before a good event."""
+        if not self._floods or self._source.random() < 0.7:
+            return
+        self._floods -= 1
+        for _ in range(self._source.choice((1, 2, 3))):
             self._count += 1
             names_customer = self._source.random() < 0.7  # with a customer they leave tombstones, without they wait
             logouts = [

@@ -14,7 +14,7 @@ from unittest import mock
 from ops.dynamodb_double.tables import Item
 from processors import projection_table
 from processors.register import session_writes
-from schemas import items
+from schemas import item_mapping
 from tests.simulation.old_rules import OLD_RULES
 from tests.simulation.reading import NEXT_FORMAT, without_next_format
 from tests.simulation.scheduler import NEXT, PREVIOUS, Scheduler
@@ -43,7 +43,7 @@ def releases_of(simulation: "Simulation") -> Iterator[None]:
                 dispatch = _either(scheduler, PREVIOUS, present, make(present))
                 stack.enter_context(mock.patch.object(target, name, dispatch))
         for target, name, make in (
-            (items, "_check", _reads_next_format),
+            (item_mapping, "_check", _reads_next_format),
             (projection_table, "read_projection", _reads_next_format),
             (session_writes, "write_item", _writes_next_format),
             (projection_table, "write_projection", _writes_next_format),

@@ -47,7 +47,7 @@ CAUGHT_BY_OPERATIONS = {
     "kept-for-the-setting": ([Fault.SETTINGS_CHANGED, Fault.TTL, Fault.LONG_DELAY], 1, REVIVED),
     "items-put-whole": ([Fault.FOREIGN_WRITER], 27, {"what is not ours stays"}),
     "publisher-believed": ([Fault.PUBLISHER_TIME], 26, {"last login is a real login"}),
-    "searches-first": ([Fault.FLOOD], 10, {"a flood delays itself, never a good event"}),
+    "searches-first": ([Fault.FLOOD], 2, {"a flood delays itself, never a good event"}),
     "one-queue": ([Fault.BACKLOG, Fault.COMMANDS_QUEUE], 1, {"a backlog of logins does not delay commands"}),
     "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
     "commands-among-events": ([Fault.COMMANDS_QUEUE], 27, {"commands have a queue of their own"}),

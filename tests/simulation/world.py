@@ -259,7 +259,7 @@ class World:
 
     def _message_done(self, message: StoredMessage) -> None:
         fact = message.about
-        if not isinstance(fact, Fact) or self._is_rejected_for_its_time(message.body):
+        if not isinstance(fact, Fact) or self._is_rejected(message.body, "MAX_EVENT_AGE_SECONDS"):
             return
         if fact.occurred_at - int(message.sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
             self._event_done(fact, message.body)
@@ -270,7 +270,7 @@ class World:
             return outcome  # of years ahead
         fact, _ = self._by_envelope[event["id"]]
         body = json.dumps(event)
-        if outcome != "rejected" or not self._is_rejected_for_its_time(body):
+        if outcome != "rejected" or not self._is_rejected(body, "MAX_EVENT_AGE_SECONDS", "minutes after"):
             self._event_done(fact, body)
         return outcome
 
@@ -279,12 +279,12 @@ class World:
         self.note(f"done: {fact}")
         self.claims.event_acknowledged(fact)
 
-    def _is_rejected_for_its_time(self, body: str) -> bool:
+    def _is_rejected(self, body: str, *for_what: str) -> bool:
         """Ask the rejected-events queue: only the handler knows its clock at the time."""
         digest = sha256(body.encode()).hexdigest()
         rejected = (json.loads(message.body) for message in self.rejected_queue.messages.values())
-        reasons = (each["reason"] for each in rejected if each["body_sha256"] == digest)
-        return any("MAX_EVENT_AGE_SECONDS" in reason or "minutes after" in reason for reason in reasons)
+        reasons = [each["reason"] for each in rejected if each["body_sha256"] == digest]
+        return any(part in reason for reason in reasons for part in for_what)
 
     def _project(self, view: StreamView, event: dict[str, Any]) -> Any:
         response = self.functions.invoke("stream_projector", event)
