@@ -50,7 +50,7 @@ CAUGHT_BY_OPERATIONS = {
     "searches-first": ([Fault.FLOOD], 2, {"a flood delays itself, never a good event"}),
     "one-queue": ([Fault.BACKLOG, Fault.COMMANDS_QUEUE], 1, {"a backlog of logins does not delay commands"}),
     "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
-    "commands-among-events": ([Fault.COMMANDS_QUEUE], 27, {"commands have a queue of their own"}),
+    "commands-among-events": ([Fault.COMMANDS_QUEUE], 1, {"commands have a queue of their own"}),
 }
 """Which operation, with which faults beside it, catches which rule of a release before."""
 
