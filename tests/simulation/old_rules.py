@@ -123,7 +123,7 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
     "counted-versions": (Replacement(Write, "next_version", lambda _: _count),),
     "kept-for-the-setting": (Replacement(session_writes, "fold_facts", _kept_for_the_setting),),
     "items-put-whole": (Replacement(Write, "changes", lambda _: _put_whole),),
-    "publisher-believed": (Replacement(eventbridge_consumer, "from_eventbridge", lambda _: _sent_when_it_says),),
+    "publisher-time-used": (Replacement(eventbridge_consumer, "from_eventbridge", lambda _: _sent_when_it_says),),
     "searches-first": (
         Replacement(session_writes.SessionWrites, "_write", _search_first),
         Replacement(session_writes, "within_budget", lambda _: lambda needed, deliveries: set(needed)),

@@ -46,7 +46,7 @@ CAUGHT_BY_OPERATIONS = {
     "restores-unread": ([Fault.RESTORE], 158, REGISTER),
     "kept-for-the-setting": ([Fault.SETTINGS_CHANGED, Fault.TTL, Fault.LONG_DELAY], 1, REVIVED),
     "items-put-whole": ([Fault.FOREIGN_WRITER], 27, {"what is not ours stays"}),
-    "publisher-believed": ([Fault.PUBLISHER_TIME], 26, {"last login is a real login"}),
+    "publisher-time-used": ([Fault.PUBLISHER_TIME], 26, {"last login is a real login"}),
     "searches-first": ([Fault.FLOOD], 2, {"a flood delays itself, never a good event"}),
     "one-queue": ([Fault.BACKLOG, Fault.COMMANDS_QUEUE], 1, {"a backlog of logins does not delay commands"}),
     "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
