@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from processors.aws.conditional_writes import Write, put_request, statement, update_request
+from processors.aws.conditional_writes import Write, delete_request, put_request, statement, update_request
 from schemas.keys import Key
 
 KEY = Key("suuid#s", "c#c")
@@ -113,3 +113,35 @@ def test_a_version_of_another_type_is_what_the_update_is_held_to() -> None:
 
     assert statement("t", write, at_least=3)["Parameters"][-1] == {"S": "x"}
     assert update_request(write, at_least=3)["ExpressionAttributeValues"][":version"] == {"S": "x"}
+
+
+KEY_AS_PARAMETERS = [{"S": "suuid#s"}, {"S": "c#c"}]
+
+
+@pytest.mark.parametrize(
+    ("old", "where", "parameters"),
+    [(OLD, '"version" = ?', [{"N": "7"}]), (OF_THE_ORIGINAL_SCHEMA.old, '"version" IS MISSING', [])],
+    ids=["with version", "of the original schema"],
+)
+def test_a_delete_statement_names_the_key_and_the_version_read(
+    old: dict[str, dict[str, str]], where: str, parameters: list[dict[str, str]]
+) -> None:
+    assert statement("t", Write(KEY, old, None, OWNED), at_least=3) == {
+        "Statement": 'DELETE FROM "t" WHERE "PK" = ? AND "SK" = ? AND ' + where,
+        "Parameters": KEY_AS_PARAMETERS + parameters,
+    }
+
+
+def test_a_delete_request_holds_only_while_the_version_is_the_one_read() -> None:
+    assert delete_request(Write(KEY, OLD, None, OWNED)) == {
+        "Key": {"PK": {"S": "suuid#s"}, "SK": {"S": "c#c"}},
+        "ConditionExpression": "version = :version",
+        "ExpressionAttributeValues": {":version": {"N": "7"}},
+    }
+
+
+def test_a_delete_request_of_an_item_without_version_holds_as_long_as_it_has_none() -> None:
+    assert delete_request(Write(KEY, OF_THE_ORIGINAL_SCHEMA.old, None, OWNED)) == {
+        "Key": {"PK": {"S": "suuid#s"}, "SK": {"S": "c#c"}},
+        "ConditionExpression": "attribute_exists(PK) AND attribute_not_exists(version)",
+    }

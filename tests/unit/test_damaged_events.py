@@ -20,6 +20,8 @@ from providers.tokens import is_token, read_claims
 from schemas.events import Event, LoginEvent, LogoutAllEvent
 from tests.provider_samples import provider_samples
 
+pytestmark = pytest.mark.slow
+
 WRONG: dict[type, list[Any]] = {
     str: [True, False, 1.5, {}, [], {"x": "y"}, ["x"], [{}]],  # a whole number is an id like a text
     int: [True, False, 1.5, {}, [], {"x": "y"}, ["x"]],
