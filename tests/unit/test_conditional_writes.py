@@ -119,15 +119,18 @@ KEY_AS_PARAMETERS = [{"S": "suuid#s"}, {"S": "c#c"}]
 
 
 @pytest.mark.parametrize(
-    ("old", "where", "parameters"),
-    [(OLD, '"version" = ?', [{"N": "7"}]), (OF_THE_ORIGINAL_SCHEMA.old, '"version" IS MISSING', [])],
+    ("old", "text", "parameters"),
+    [
+        (OLD, 'DELETE FROM "t" WHERE "PK" = ? AND "SK" = ? AND "version" = ?', [{"N": "7"}]),
+        (OF_THE_ORIGINAL_SCHEMA.old, 'DELETE FROM "t" WHERE "PK" = ? AND "SK" = ? AND "version" IS MISSING', []),
+    ],
     ids=["with version", "of the original schema"],
 )
 def test_a_delete_statement_names_the_key_and_the_version_read(
-    old: dict[str, dict[str, str]], where: str, parameters: list[dict[str, str]]
+    old: dict[str, dict[str, str]], text: str, parameters: list[dict[str, str]]
 ) -> None:
     assert statement("t", Write(KEY, old, None, OWNED), at_least=3) == {
-        "Statement": 'DELETE FROM "t" WHERE "PK" = ? AND "SK" = ? AND ' + where,
+        "Statement": text,
         "Parameters": KEY_AS_PARAMETERS + parameters,
     }
 

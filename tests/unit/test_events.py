@@ -187,7 +187,7 @@ def test_an_empty_string_is_rejected_by_the_name_of_its_field(kind: str, name: s
 
 
 @pytest.mark.parametrize("name", ["event_id", "customer_id", "session_id", "parent_session_id", "source"])
-@pytest.mark.parametrize("character", ["\0", "\n", "\x1f", "\x7f", "\x85", "\x9f"], ids=repr)
+@pytest.mark.parametrize("character", ["\0", "\n", "\x1f", "\x7f", "\x85", "\x9f"])
 @pytest.mark.parametrize("text", ["{}x", "x{}", "x{}x"])
 def test_a_control_character_is_rejected_wherever_it_stands(name: str, character: str, text: str) -> None:
     error = rejection_of(LOGIN | {name: text.format(character)})

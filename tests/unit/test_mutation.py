@@ -1,5 +1,10 @@
 """The judge of mutation runs: what it lets pass, and what not."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.mutation import Mutant, Survivor, function_of, problems, read_reasons, table
@@ -60,3 +65,34 @@ def test_a_survivor_without_reason_or_given_twice_is_refused(text: str) -> None:
 )
 def test_a_mutant_names_its_function_and_class(name: str, function: str) -> None:
     assert function_of(name) == function
+
+
+COLLECT_TWICE = """
+import json, pytest, sys, tomllib
+
+class Names:
+    def pytest_collection_finish(self, session):
+        names.append({item.nodeid for item in session.items})
+
+names = []
+settings = tomllib.load(open("pyproject.toml", "rb"))["tool"]["mutmut"]
+arguments = ["--co", "-q", *settings["pytest_add_cli_args"], *settings["pytest_add_cli_args_test_selection"]]
+for _ in range(2):
+    pytest.main(arguments, plugins=[Names()])
+json.dump([len(names[0]), sorted(names[0] ^ names[1])], sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_every_test_of_a_mutation_run_has_the_same_name_whenever_it_is_collected() -> None:
+    """pytest escapes what a function given as `ids` returns again at the next collection in one process.
+
+    mutmut names tests by what the first collection found, and takes a name that is not found for a killed mutant.
+    """
+    done = subprocess.run(  # noqa: S603 # the command is ours
+        [sys.executable, "-c", COLLECT_TWICE], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    )
+
+    count, changed = json.loads(done.stderr)
+    assert count > 1000
+    assert changed == []
