@@ -1,6 +1,5 @@
-"""The handlers of release 0.1.0, from this repository's history, in a process of their own."""
+"""The handlers of release 0.1.0, from its sources beside this module, in a process of their own."""
 
-import io
 import json
 import os
 import subprocess
@@ -13,10 +12,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
-COMMIT = "96bbd0edb85de87936cba47889d0d56ad8284abc"
-"""Release 0.1.0."""
-
-ROOT = Path(__file__).parents[2]
+SOURCES = Path(__file__).with_name("release-0.1.0.tar.xz")
+"""`processors` and `schemas` as released: a clone may be shallow, and a download has no history."""
 
 _SERVE = """
 import json, os, sys
@@ -45,24 +42,10 @@ for line in sys.stdin:
 """
 
 
-class NoHistoryError(Exception):
-    """This clone does not hold the previous release."""
-
-
 def unpack(folder: Path) -> Path:
-    """Unpack the sources of the previous release.
-
-    Raises:
-        NoHistoryError: The clone is shallow, or no clone.
-    """
-    command = ["git", "-C", str(ROOT), "archive", COMMIT, "processors", "schemas"]
-    archive = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 # the command is ours
-    if archive.returncode:
-        raise NoHistoryError(
-            f"release 0.1.0 (commit {COMMIT[:7]}) is not in this clone's history: run `git fetch --unshallow`"
-        )
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder)  # noqa: S202 # our own commit; the oldest Python that we run on knows no filter
+    """Unpack the sources of the previous release; returns the folder."""
+    with tarfile.open(SOURCES) as tar:
+        tar.extractall(folder)  # noqa: S202 # our own release; the oldest Python that we run on knows no filter
     return folder
 
 

@@ -20,7 +20,7 @@ from schemas.events import Event, LoginEvent, LogoutEvent
 from schemas.items import Session
 from tests.conftest import NOW, at, login, logout, logout_all, sqs_record
 from tests.engine.conftest import Engine
-from tests.engine.previous_release import NoHistoryError, PreviousRelease, serve, unpack
+from tests.engine.previous_release import PreviousRelease, serve, unpack
 
 pytestmark = pytest.mark.engine
 
@@ -29,10 +29,7 @@ CUSTOMERS = [f"customer-{number}" for number in range(6)]
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    try:
-        return unpack(tmp_path_factory.mktemp("release-0.1.0"))
-    except NoHistoryError as error:
-        pytest.fail(str(error))
+    return unpack(tmp_path_factory.mktemp("release-0.1.0"))
 
 
 @pytest.fixture
@@ -224,10 +221,3 @@ def test_the_list_of_erased_customers_outlasts_a_roll_back(both: Both) -> None:
 
     assert read_erased(both.engine.dynamodb, both.engine.sessions_table).erased_at_of("customer-1") == at(0)
     assert {session.customer_id for session in both.engine.stored_sessions().values()} == {"customer-2"}
-
-
-def test_a_clone_without_the_history_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.engine.previous_release.ROOT", tmp_path)
-
-    with pytest.raises(NoHistoryError, match="git fetch --unshallow"):
-        unpack(tmp_path)
