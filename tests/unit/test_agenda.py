@@ -3,11 +3,13 @@
 import random
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ops.dynamodb_double.sizes import write_units
 from processors.life_cycle.agenda import (
     PARTITIONS,
     SLOT_SECONDS,
@@ -48,6 +50,19 @@ def test_every_session_is_packed_once_into_its_slot(drawn: list[tuple[int, int]]
 
 def test_a_hundred_sessions_fill_an_item() -> None:
     assert [len(item.entries) for item in pack(session(number) for number in range(201))] == [100, 100, 1]
+
+
+def test_a_session_of_a_batch_of_a_hundred_costs_less_than_a_quarter_of_a_write_unit() -> None:
+    sessions = [
+        Session(session_id=str(UUID(int=number)), customer_id=f"customer-{number:09}", expires_at=from_epoch_seconds(9))
+        for number in range(100)
+    ]
+
+    items = [write_agenda_item(item) for item in pack(sessions)]
+
+    units = sum(write_units(None, item) for item in items)
+    assert units / 100 < 0.12
+    assert len(items) == 1, "one request in; and out one each to read the sessions, to find and to delete the item"
 
 
 def test_the_key_is_the_slot_and_the_hash_of_the_content() -> None:
