@@ -38,7 +38,8 @@ class Kinds:
 
     Args:
         removals: Session items are deleted by hand.
-        restores: Session items are put back as they once were; everything is touched afterwards.
+        restores: Session items are put back as they once were; everything is touched afterwards, and what is not yet
+            touched is not removed.
         begins_late: The publisher is switched on over a table that holds sessions, which are touched.
         crashes: Workers die between any two requests.
         refreshes: Whether the bus gets every refresh.
@@ -206,11 +207,18 @@ class LifeCycleHistory:
     def _operate(self) -> None:
         self.world.give_way()
         items = self.world.session_items
-        if self._kinds.removals and items.items and self._source.random() < 0.4:
-            items.delete(self._source.choice(sorted(items.items)), self.world.now)
+        removable = [key for key in sorted(items.items) if self._is_newest(items.items[key])]
+        if self._kinds.removals and removable and self._source.random() < 0.4:
+            items.delete(self._source.choice(removable), self.world.now)
         if self._kinds.restores and self._past and self._source.random() < 0.4:
             item = self._source.choice(self._past)
             items.store(items.key_of(item), item, self.world.now)
+
+    def _is_newest(self, item: dict[str, Any]) -> bool:
+        """Whether an item was not restored, or touched since: before, its removal is older than what was told."""
+        session = read_item(item)
+        versions = [version for key, version in self._stored if isinstance(session, Session) and key == session.key]
+        return int(item["version"]["N"]) == max(versions, default=-1)
 
     def _sweep(self) -> None:
         for _ in range(3):
