@@ -9,7 +9,8 @@ from typing import Any
 import jmespath  # type: ignore[import-untyped] # it ships no types
 from jmespath.exceptions import JMESPathError  # type: ignore[import-untyped] # it ships no types
 
-from providers.mapping_functions import OPTIONS, arity_of
+from providers.evaluation import evaluation, is_false
+from providers.mapping_functions import arity_of
 
 
 class Expression:
@@ -22,28 +23,28 @@ class Expression:
         ValueError: It is not a valid JMESPath expression, or calls an unknown function.
     """
 
-    __slots__ = ("_chain", "_compiled", "text")
+    __slots__ = ("_chain", "_evaluate", "_parsed", "text")
 
     def __init__(self, text: str) -> None:
         try:
-            self._compiled = jmespath.compile(text)
+            self._parsed = jmespath.compile(text).parsed
         except JMESPathError as error:
             raise ValueError(f"is not a valid JMESPath expression: {' '.join(str(error).split())}") from None
-        _check_calls(self._compiled.parsed)
-        self._chain = _chain_of(self._compiled.parsed)
+        _check_calls(self._parsed)
+        self._chain = _chain_of(self._parsed)
+        self._evaluate = evaluation(self._parsed)
         self.text = " ".join(text.split())
 
     def search(self, value: object) -> Any:
         """Evaluate it; where it cannot be evaluated for this value, the result is None."""
         try:
-            return self._compiled.search(value, OPTIONS)
-        except JMESPathError:
+            return self._evaluate(value)
+        except (JMESPathError, TypeError):  # jmespath compares a text with a number, and looks for null in a text
             return None
 
     def holds(self, value: object) -> bool:
         """Evaluate it as a condition, with JMESPath's truth: zero is true, empty text, list and object are not."""
-        result = self.search(value)
-        return not (result is None or result is False or result in ("", [], {}))
+        return not is_false(self.search(value))
 
     @property
     def is_path(self) -> bool:
@@ -65,11 +66,11 @@ class Expression:
 
     def member_names(self) -> set[str]:
         """Return the names of the members that the expression reads."""
-        return _names_in(self._compiled.parsed)
+        return _names_in(self._parsed)
 
     def first_path(self) -> tuple[str, ...]:
         """Return the path, or that which any other expression begins with; empty where it begins with none."""
-        node = self._compiled.parsed
+        node = self._parsed
         while not (chain := _chain_of(node)) and node["children"] and isinstance(node["children"][0], dict):
             node = node["children"][0]
         return chain

@@ -13,7 +13,7 @@ from typing import Any
 from providers.families import family_of
 from providers.results import IgnoredEvent, Providers, ReadEvent, RejectedEvent
 from providers.texts import Budget, Text, read_text
-from providers.unwrapping import Member, Opened, cloud_event, opened
+from providers.unwrapping import Member, Opened, cloud_event, is_eventbridge_event, opened
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, parse_event
 
@@ -64,6 +64,8 @@ class Reading:
             return self._inside().read_several([Member(member) for member in content])
         if not isinstance(content, dict):
             raise RejectedEventError("the event must be a JSON object")
+        if is_eventbridge_event(content) and is_canonical(content["detail"], content):
+            return [parse_event(content["detail"], sent_at=self.sent_at, envelope=content) or IgnoredEvent()]
         found = opened(content, self.budget)
         return self._of_system(content) if found is None else self._opened(found)
 
@@ -93,14 +95,22 @@ class Reading:
         ]
 
     def _opened(self, found: Opened) -> list[ReadEvent]:
-        inner = replace(self._inside(), family=found.family)
         if found.is_list:
-            return inner.read_several(found.members, found.family)
+            return self._inside(found.family).read_several(found.members, found.family)
         [member] = found.members
-        return (inner if member.envelope is None else replace(inner, envelope=member.envelope)).read(member.content)
+        return self._inside(found.family, member.envelope).read(member.content)
 
-    def _inside(self) -> "Reading":
-        return replace(self, depth=self.depth + 1)
+    def _inside(self, family: str | None = None, envelope: Mapping[str, Any] | None = None) -> "Reading":
+        """Return the reading one envelope further in; `dataclasses.replace` takes half as long as reading an event."""
+        return Reading(
+            self.sent_at,
+            self.received_at,
+            self.providers,
+            self.budget,
+            self.envelope if envelope is None else envelope,
+            self.family if family is None else family,
+            self.depth + 1,
+        )
 
     def _claims(self, text: str) -> Any:
         from providers.tokens import is_token, read_claims  # noqa: PLC0415 (start-up: canonical events need none of it)
