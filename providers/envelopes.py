@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from providers.reading import MAX_EVENTS, Reading, is_canonical
+from providers.reading import MAX_EVENTS, Reading, read_canonical
 from providers.results import BUNDLED, IgnoredEvent, Providers, ReadEvent, RejectedEvent
 from providers.texts import Budget, Text, read_text
 from providers.unwrapping import is_eventbridge_event
 from schemas.errors import RejectedEventError
-from schemas.events import Event, parse_event
+from schemas.events import Event
 from schemas.times import parse_rfc3339
 
 __all__ = [
@@ -41,8 +41,8 @@ def read_events(body: object, *, sent_at: datetime | None, providers: Providers 
             raise RejectedEventError("the message has no body")
         budget = Budget(MAX_EVENTS)
         content = read_text(Text(body, "body"), budget)
-        if is_canonical(content, None):
-            return [parse_event(content, sent_at=sent_at) or IgnoredEvent()]
+        if (event := read_canonical(content, None, sent_at)) is not None:
+            return [event]
         return Reading(sent_at, sent_at, providers, budget).read(content)
     except RejectedEventError as error:
         return [RejectedEvent(error)]

@@ -52,8 +52,8 @@ class Reading:
         Raises:
             RejectedEventError: There is no event, or just one and it is wrong.
         """
-        if is_canonical(content, self.envelope):
-            return [self._parsed(content)]
+        if (event := read_canonical(content, self.envelope, self.sent_at)) is not None:
+            return [event]
         if self.depth > _MAX_DEPTH:
             raise RejectedEventError("the event is wrapped too many times")
         if isinstance(content, Text):
@@ -64,8 +64,6 @@ class Reading:
             return self._inside().read_several([Member(member) for member in content])
         if not isinstance(content, dict):
             raise RejectedEventError("the event must be a JSON object")
-        if is_eventbridge_event(content) and is_canonical(content["detail"], content):
-            return [parse_event(content["detail"], sent_at=self.sent_at, envelope=content) or IgnoredEvent()]
         found = opened(content, self.budget)
         return self._of_system(content) if found is None else self._opened(found)
 
@@ -154,6 +152,26 @@ class Reading:
 
     def _parsed(self, content: Any) -> ReadEvent:
         return parse_event(content, sent_at=self.sent_at, envelope=self.envelope) or IgnoredEvent()
+
+
+def read_canonical(content: Any, envelope: Mapping[str, Any] | None, sent_at: datetime | None) -> ReadEvent | None:
+    """Read an event in our own format, bare or in an EventBridge event; None for all else, which costs a closer look.
+
+    Args:
+        content: A JSON value.
+        envelope: The EventBridge event around it.
+        sent_at: When the message was sent, aware UTC.
+
+    Raises:
+        RejectedEventError: It is one, and wrong.
+    """
+    if not is_canonical(content, envelope):
+        if not (isinstance(content, dict) and is_eventbridge_event(content)):
+            return None
+        content, envelope = content["detail"], content
+        if not is_canonical(content, envelope):
+            return None
+    return parse_event(content, sent_at=sent_at, envelope=envelope) or IgnoredEvent()
 
 
 def is_canonical(content: Any, envelope: Mapping[str, Any] | None) -> bool:
