@@ -138,7 +138,7 @@ class SessionWrites:
         Returns:
             The logouts to search for first.
         """
-        decide = partial(self._decide, batch, is_searched)
+        decide = partial(self._decide, batch, work.erased, is_searched)
         results = self._store.converge(batch.items, decide, deadline=work.deadline)
         waiting = []
         for key, facts in batch.items.items():
@@ -154,7 +154,7 @@ class SessionWrites:
         return waiting
 
     def _decide(
-        self, batch: Batch, is_searched: bool, stored: Mapping[Key, Item | None]
+        self, batch: Batch, erased: ErasedList, is_searched: bool, stored: Mapping[Key, Item | None]
     ) -> dict[Key, Decision[Result]]:
         """Fold each item's facts into it."""
         now = self._clock()
@@ -165,6 +165,9 @@ class SessionWrites:
                 before = None if item is None else read_item(item)
             except MalformedItemError as error:
                 logger.error("stored item cannot be read: repair or delete it", extra={"reason": str(error)})
+                continue
+            if isinstance(before, Session) and isinstance(facts, SessionFacts) and _are_erased(before, facts, erased):
+                decisions[key] = Decision(None, [Outcome.IGNORED] * len(facts.facts))
                 continue
             decisions[key] = self._decide_one(before, facts, now, is_missing=item is None, is_searched=is_searched)
         return decisions
@@ -256,3 +259,10 @@ class SessionWrites:
                 continue
             found |= {name: sessions.get(name, []) for name in part}
         return found
+
+
+def _are_erased(stored: Session, facts: SessionFacts, erased: ErasedList) -> bool:
+    """Whether all facts are logouts of a child that name no customer, and its customer was erased after them."""
+    return all(
+        fact.customer_id is None and erased.has_event(stored.customer_id, fact.occurred_at) for fact in facts.facts
+    )

@@ -164,6 +164,24 @@ def test_events_of_an_erased_customer_are_ignored_up_to_the_erasure_and_taken_af
     assert outcomes == ["ignored", "ignored", "ignored", "applied", "applied"]
 
 
+def test_a_childs_logout_that_names_no_customer_is_ignored_up_to_the_erasure_of_the_childs(backend: Backend) -> None:
+    table(backend).apply(
+        [
+            login("p1", minute=-60),
+            login("kid", minute=-60, parent_session_id="p1"),
+            login("kid", "customer-2", minute=-60, parent_session_id="p2"),
+        ]
+    )
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=erased_entry("customer-1", at(0)))
+
+    outcomes = table(backend).apply(
+        [logout("kid", None, minute=0, parent_session_id="p1"), logout("kid", None, minute=0, parent_session_id="p2")]
+    )
+    later = table(backend).apply([logout("kid", None, minute=0.001, parent_session_id="p1")])
+
+    assert outcomes + later == ["ignored", "applied", "applied"]
+
+
 def test_the_list_of_the_erased_is_read_once_a_minute_and_nothing_is_written_without_it(backend: Backend) -> None:
     now = [NOW]
     erased = ErasedCustomers(backend.dynamodb, backend.sessions_table, clock=lambda: now[0])
