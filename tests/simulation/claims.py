@@ -35,6 +35,8 @@ class Claims:
 
     def __init__(self, simulation: "Simulation") -> None:
         self.violation: str | None = None
+        self.known: set[Fact] = set()
+        """Every fact that is, was or will be sent."""
         self.accepted: dict[Fact, None] = {}
         self.is_table_final = False
         self.policies = PolicyClaims(simulation, self.fail)
@@ -57,6 +59,7 @@ class Claims:
 
     def know(self, fact: Fact) -> None:
         """Learn of a fact that will be sent."""
+        self.known.add(fact)
         if fact.kind == "login":
             self._logins[fact.customer or ""].add((fact.occurred_at, fact.session or ""))
             self._claimants[session_key(fact)].add(fact.customer)
@@ -123,7 +126,7 @@ class Claims:
             return
         customer = new["customer_id"]["S"]
         last = new.get("last_login_time", {}).get("S", "")
-        if last < self._last_login.get(customer, ""):
+        if last < self._last_login.get(customer, "") and customer not in self._run.erasures.customers:
             self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")
         self._last_login[customer] = last
         projection = projection_in(new)
@@ -185,6 +188,7 @@ class Claims:
         oracle = self.oracle()
         self.policies.settled(oracle)
         self.operated.settled()
+        self._run.erasures.check()
         for customer in sorted((self._logins | oracle.revocations).keys() - self.operated.customers):
             self._check_customer(customer, oracle)
         for key, expected in sorted(oracle.sessions.items(), key=str):

@@ -94,6 +94,8 @@ class Fault(StrEnum):
     """Messages of hundreds of logouts for sessions that nobody knows, beside good events."""
     COMMANDS_QUEUE = "commands-queue"
     """Commands have a queue of their own."""
+    ERASED = "erased"
+    """A customer is erased while events, records and commands about it are on their way, and come again."""
     BACKLOG = "backlog"
     """Many logins come to the events queue just before a command."""
     ROLLED_BACK = "rolled-back"
@@ -111,6 +113,7 @@ OPERATIONS = {
     Fault.COMMANDS_QUEUE: 0.3,
     Fault.ROLLED_BACK: 0.07,
     Fault.BACKLOG: 0.03,
+    Fault.ERASED: 0.07,
     Fault.FLOOD: 0.015,
 }
 """What operators, other programs and hostile publishers do, and in which share of the runs: seldom, so that faults are
@@ -119,7 +122,7 @@ also seen without them. A flood takes a hundred times as long to play as what is
 BY_HAND = frozenset(
     {
         *(Fault.PROJECTION_DELETED, Fault.SESSION_DELETED, Fault.RESTORE, Fault.FOREIGN_TTL),
-        *(Fault.SETTINGS_CHANGED, Fault.FOREIGN_WRITER),
+        *(Fault.SETTINGS_CHANGED, Fault.FOREIGN_WRITER, Fault.ERASED),
     }
 )
 """What the previous release did not hold against: it is not rolled back to beside one of these."""

@@ -116,7 +116,9 @@ class Network:
     def _land_later(self, steps: Sequence[Step]) -> None:
         for step in steps:
             self.pending_late += 1
-            delay = self._source.choice((5.0, 40.0, 600.0)) * self._source.random()
+            # an erasure waits for all that may still be written by an older list: no request takes ten minutes
+            latest = 60.0 if Fault.ERASED in self._faults else 600.0
+            delay = self._source.choice((5.0, 40.0, latest)) * self._source.random()
             self._scheduler.at(self._scheduler.now + delay, self._land, step)
 
     def _land(self, step: Step) -> None:

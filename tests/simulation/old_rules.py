@@ -16,6 +16,8 @@ from processors.intake.messages import Message
 from processors.projections import facts
 from processors.register import session_writes
 from processors.register.batches import Batch, SessionFacts
+from processors.register.erased import ErasedCustomers
+from processors.register.erased_list import ErasedList
 from processors.register.reader import RegisterReader
 from processors.register.sessions import GRACE, Folded, Lifetimes
 from processors.runtime import wiring
@@ -130,6 +132,7 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
         Replacement(EventProcessor, "_read_slice", _all_at_once),
     ),
     "commands-among-events": (Replacement(wiring, "read_settings", _commands_among_events),),
+    "erased-unknown": (Replacement(ErasedCustomers, "current", lambda _: lambda self: ErasedList()),),
     "one-queue": (
         Replacement(wiring, "read_settings", _commands_among_events),
         Replacement(queues.SqsClient, "strays", lambda _: lambda self, queue: False),

@@ -37,7 +37,7 @@ class Operated:
     def session_changed(self, item: Item) -> None:
         """A session's item is changed by hand: all of its customers' sessions may follow from it."""
         session_id = item["PK"]["S"].removeprefix("suuid#")
-        for fact in [*self._run.history.facts, *(fact for fact, _ in self._run.history.old_items)]:
+        for fact in self._run.claims.known:
             if session_id in (fact.session, fact.parent) and fact.customer is not None:
                 self.customers.add(fact.customer)
 

@@ -40,6 +40,7 @@ class Operations:
             (Fault.PROJECTION_DELETED, 2, self._delete_projection),
             (Fault.SESSION_DELETED, 3, self._delete_session),
             (Fault.RESTORE, 3, self._restore),
+            (Fault.ERASED, 1, self._erase),
             (Fault.FOREIGN_WRITER, 12, self._write_as_another),
             (Fault.PUBLISHER_TIME, 2, self._publish_ahead),
         )
@@ -115,12 +116,19 @@ class Operations:
 
     def _restore(self) -> None:
         keys = [key for key, images in self._images.items() if key[0][0] == "s" and len(images) > 1]
-        if keys:
+        if keys and not self._run.erasures.customers:  # who restores what is erased brings it back
             key = self._source.choice(keys)
             image = self._source.choice(self._images[key][:-1])
             self._run.claims.operated.session_changed(image)
             self._run.claims.operated.foreign.pop(key, None)
             self._run.sessions.store(key, image, self._run.scheduler.now)
+
+    def _erase(self) -> None:
+        """Erase a customer; never A, of whose sessions one cannot be read where there is poison."""
+        run = self._run
+        customers = sorted({fact.customer for fact in run.history.facts if fact.customer in ("B", "C")})
+        if customers:
+            run.erasures.begin(self._source.choice(customers))
 
     def _write_as_another(self) -> None:
         keys = self._sessions()

@@ -131,7 +131,8 @@ class Simulation(Deliveries):
     def _touch_customers(self) -> None:
         """Log in once for each customer, as operators would have it done where commands are known to be lost."""
         now = self.scheduler.now
-        for customer in sorted({fact.customer for fact in self.history.facts if fact.customer is not None}):
+        customers = {fact.customer for fact in self.history.facts if fact.customer is not None}
+        for customer in sorted(customers - self.erasures.customers):
             login = Fact("login", f"touch-{customer}", int(now * 1000), customer, f"touch-{customer}")
             self.claims.know(login)
             self.publish(login)
@@ -150,6 +151,7 @@ class Simulation(Deliveries):
                 self.events_queue.send(body)
         self._replay_stream()
         self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
+        self.erasures.check()
         was, is_now = self.claims.visible(before), self.claims.visible(self.projections.items)
         if self.claims.violation is None and was != is_now and len(self.claims.settings) == 1:
             self.claims.fail("delivering everything again changes nothing", f"{was} became {is_now}")
@@ -168,6 +170,7 @@ class Simulation(Deliveries):
             and not self.functions.running
             and not self.network.pending_late
             and not self._redriving
+            and not self.erasures.under_way
             and all(task.is_idle and poller.is_idle for poller, task in self._pollers)
             and all(task.is_idle and poller.is_idle and v.is_at_end for v, (poller, task) in self._views.items())
         )

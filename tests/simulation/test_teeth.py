@@ -48,6 +48,7 @@ CAUGHT_BY_OPERATIONS = {
     "items-put-whole": ([Fault.FOREIGN_WRITER], 27, {"what is not ours stays"}),
     "publisher-time-used": ([Fault.PUBLISHER_TIME], 26, {"last login is a real login"}),
     "searches-first": ([Fault.FLOOD], 2, {"a flood delays itself, never a good event"}),
+    "erased-unknown": ([Fault.ERASED], 5, {"erased stays erased"}),
     "one-queue": ([Fault.BACKLOG, Fault.COMMANDS_QUEUE], 1, {"a backlog of logins does not delay commands"}),
     "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
     "commands-among-events": ([Fault.COMMANDS_QUEUE], 1, {"commands have a queue of their own"}),

@@ -14,6 +14,7 @@ from ops.dynamodb_double.tables import Item, Table
 from tests.simulation.bucket import Bucket
 from tests.simulation.claims import Claims
 from tests.simulation.dynamodb_client import FaultyConduct, make_client
+from tests.simulation.erasures import Erasures
 from tests.simulation.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
 from tests.simulation.event_sources.sqs import SqsMapping, SqsPoller
 from tests.simulation.event_sources.stream_batches import DiscardedBatch, RetryPolicy
@@ -75,6 +76,7 @@ class World:
         self._build_tables()
         self._build_queues()
         self.claims = Claims(self)  # type: ignore[arg-type] # what is made is a Simulation
+        self.erasures = Erasures(self, self.claims.fail)  # type: ignore[arg-type] # as above
         self.operations = Operations(self)  # type: ignore[arg-type] # as above
         self.functions = Functions(self.scheduler, self.network, self.source, self.faults, self.note, self.claims.fail)
         self._sent: dict[tuple[str, Fact], None] = {}
