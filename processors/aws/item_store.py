@@ -138,7 +138,7 @@ class ItemStore:
         Returns:
             The keys to read and decide again.
         """
-        decisions = decide(stored)
+        decisions = decide(stored) if stored else {}
         conflicts: set[Key] = set()
         writes: list[Write] = []
         for key, decision in decisions.items():

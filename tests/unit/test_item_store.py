@@ -125,6 +125,21 @@ def test_what_is_known_already_is_not_written() -> None:
     assert {name for name, _ in client.requests} == {"BatchGetItem"}
 
 
+def test_nothing_is_decided_where_nothing_could_be_read() -> None:
+    client: Any = RecordingClient()
+    client.unprocessed = {KEYS[0].pk: 1000}
+    decided: list[Any] = []
+
+    def decide(stored: Any) -> Any:
+        decided.append(stored)
+        return {}
+
+    settled = ItemStore(client, "sessions", FORMAT, sleep=lambda _: None).converge([KEYS[0]], decide)
+
+    assert settled == {}
+    assert decided == []
+
+
 def test_children_are_read_fifty_parents_a_request_and_page_by_page() -> None:
     child = item(Key("suuid#p1", "child#suuid#k1"), customer_id="c", last_login_time="2026-03-01T12:00:00.000Z")
     client: Any = RecordingClient()
