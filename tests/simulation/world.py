@@ -222,7 +222,8 @@ class World:
         if self.has_trace:
             self.note(f"sessions: {short(old)} -> {short(new)}{' by TTL' if is_ttl else ''}")
         self.operations.remember(new)
-        check_write(old, new, self.scheduler, self.claims.fail)
+        if not is_ttl:
+            check_write(old, new, self.scheduler, self.claims.fail)
         self.claims.session_changed(old, new, is_ttl)
 
     def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
