@@ -292,7 +292,8 @@ class LifeCycleHistory:
     def _remember(self, old: Any, new: Any, is_ttl: bool) -> None:
         session = read_item(new) if new is not None else None
         if isinstance(session, Session):
-            self._past.append(new)
+            if session.has_login:  # an item put back without its login tells a reader nothing: outside the promise
+                self._past.append(new)
             self._stored.setdefault((session.key, session.version or 0), []).append(session)
 
     def _accept(self, detail: Mapping[str, Any]) -> None:
