@@ -181,9 +181,14 @@ class LifeCycleHistory:
             self.world.give_way()
             self._number += 1
             name = self._source.choice((*SESSIONS, CHILD_OF_P))
-            parent = {"parent_session_id": "p"} if name == CHILD_OF_P else {}
+            parent: dict[str, Any] = {"parent_session_id": "p"} if name == CHILD_OF_P else {}
             at = self.world.clock() - timedelta(seconds=self._source.choice((0, 1, 9)))
-            fact = {"event_id": str(self._number), "occurred_at": at, "customer_id": CUSTOMER, "session_id": name}
+            fact: dict[str, Any] = {
+                "event_id": str(self._number),
+                "occurred_at": at,
+                "customer_id": CUSTOMER,
+                "session_id": name,
+            }
             if self._source.random() < 0.25:
                 self.world.sessions.apply([LogoutEvent(**fact, **parent)])
             else:

@@ -106,14 +106,12 @@ RULES: Mapping[str, Callable[[], Patches]] = {
     "a removal or a change backwards raises the watermark": lambda: [
         _patch(merge, "end_times", _of_ended_images(merge.end_times))
     ],
-    "an end raises the watermark": lambda: [
-        _patch(projection_table, "merge", _without_watermark(projection_table.merge))
-    ],
-    "an end always writes": lambda: [_patch(projection_table, "merge", _unwritten_ends(projection_table.merge))],
+    "an end raises the watermark": lambda: [_patch(projection_table, "merge", _without_watermark(merge.merge))],
+    "an end always writes": lambda: [_patch(projection_table, "merge", _unwritten_ends(merge.merge))],
     "what is read again replaces the entry": lambda: [_patch(merge, "replace_with", _extend_only)],
     "an entry that is ending stays so when it is read again": lambda: [_patch(merge, "replace_with", _forget_ending)],
     "a birth or rebuild raises the watermark": lambda: [
-        _patch(projection_table, "rebuild", _without_watermark(projection_table.rebuild))
+        _patch(projection_table, "rebuild", _without_watermark(rebuild.rebuild))
     ],
     "a projection is born from the register": lambda: [
         _patch(projection_table, "needs_register", _needs_register_if_known),
@@ -123,9 +121,7 @@ RULES: Mapping[str, Callable[[], Patches]] = {
         _patch(register_reads, "_register_of", _without_revocation(register_reads._register_of))
     ],
     "an entry that is ending stays so in a rebuild": lambda: [_patch(rebuild, "replace_with", _forget_ending)],
-    "a rebuild never lowers last login": lambda: [
-        _patch(projection_table, "rebuild", _from_nothing(projection_table.rebuild))
-    ],
+    "a rebuild never lowers last login": lambda: [_patch(projection_table, "rebuild", _from_nothing(rebuild.rebuild))],
     "what a rebuild decides is sent": lambda: [_patch(projection_table, "logouts_for_ending", lambda *_: [])],
 }
 """By the rule that is taken away: makes the patches."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from processors.life_cycle import agenda, publisher, sweeper
+from processors.life_cycle.transitions import transition_of
 from schemas.items import Session
 from schemas.keys import Key
 from tests.model.life_cycle import Kinds, LifeCycleHistory
@@ -107,7 +108,7 @@ def test_an_agenda_key_that_is_written_again_with_other_content_is_caught(monkey
 
 
 def test_refreshes_of_what_may_have_been_told_expired_must_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = publisher.transition_of
+    real = transition_of
     monkeypatch.setattr(
         publisher,
         "transition_of",

@@ -61,7 +61,7 @@ class World:
     commands: SentCommands = field(default_factory=SentCommands)
 
     def __post_init__(self) -> None:
-        self.stream = Stream(1, lambda: self.source.uniform(-1.0, 1.0))
+        self.stream = Stream(1, lambda: self.source.uniform(-2.0, 2.0))
         tables = {
             SESSIONS: Table(
                 SESSIONS, stream=self.stream, index_lag=lambda: self.source.uniform(0, self.index_lag), keys_only=True

@@ -234,7 +234,7 @@ class Claims:
         self._check_revocations(customer, projection, oracle)
 
     def _check_revocations(self, customer: str, projection: Projection | None, oracle: Oracle) -> None:
-        stored = projection and projection.revocation
+        stored = None if projection is None else projection.revocation
         for session in sorted({fact.session or "" for fact in self.accepted} | {"another"}):
             for fact in oracle.revocations.get(customer, ()):
                 for started_at in (fact.occurred_at, fact.occurred_at + 1):
@@ -265,7 +265,7 @@ class Claims:
         if parent is None or len(oracle.claimants(key)) == 1:
             found = (_milliseconds(session.started_at), _milliseconds(session.last_login_time), session.country)
             wanted = (min(login.occurred_at for login in logins), last.occurred_at, last.country)
-            expires_at = session.expires_at and int(session.expires_at.timestamp())
+            expires_at = None if session.expires_at is None else int(session.expires_at.timestamp())
             if (
                 found != wanted
                 or not oracle.may_expire(key, expires_at)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,6 +19,8 @@ from tests.simulation.reading import projection_in, session_in
 from tests.simulation.scheduler import NEXT
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from tests.simulation.simulation import Simulation
 
 _PAUSE_SECONDS = 30.0
@@ -59,9 +61,10 @@ class Erasures:
 
         is_batched = run.transport == "statements"
         while True:
-            sessions = SessionTable(run.dynamodb, "sessions", clock=clock, batch_statements=is_batched)
+            client = cast("DynamoDBClient", run.dynamodb)
+            sessions = SessionTable(client, "sessions", clock=clock, batch_statements=is_batched)
             projections = ProjectionTable(
-                run.dynamodb, "projections", sessions=sessions, clock=clock, batch_statements=is_batched
+                client, "projections", sessions=sessions, clock=clock, batch_statements=is_batched
             )
             try:
                 receipt = Erasure(sessions, projections, clock=clock, sleep=run.scheduler.sleep).erase(customer)

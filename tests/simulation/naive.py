@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from unittest import mock
 
-from processors import projection_table, session_table, stream_projector
+from processors import projection_table, session_table
 from processors.aws import item_store
 from processors.aws.errors import ReadError
 from processors.aws.message_queue import MessageQueue
@@ -24,6 +24,7 @@ from processors.projections.activity import CustomerActivity
 from processors.projections.facts import CustomerFacts, add_record
 from processors.projections.merge import Merged
 from processors.register import batches, session_writes, sessions
+from processors.runtime import wiring
 from schemas.item_mapping import read_item
 from schemas.items import ACTIVE, Session
 from schemas.keys import session_key
@@ -93,7 +94,7 @@ def _stored_count(projection: Projection | None, customer_id: str, now: datetime
     seconds = now.timestamp()
     count = sum(e.started_at for name, e in known.sessions.items() if name.isdigit() and seconds < e.expires_at)
     return CustomerActivity(
-        customer_id, known.last_login_time, known.last_login_session_id, count, True, ("unnamed",) * count
+        customer_id, known.last_login_time, known.last_login_session_id, count, True, ["unnamed"] * count
     )
 
 
@@ -204,7 +205,7 @@ def _tell_to_end(table: Any, children: list[Any]) -> None:
     bodies = [
         logout_by_tombstone(_as_session(child), found.get(key)) for child, key in zip(children, keys, strict=True)
     ]
-    commands = MessageQueue(stream_projector.wiring.client("sqs"), stage.EVENTS_URL)
+    commands = MessageQueue(wiring.client("sqs"), stage.EVENTS_URL)
     commands.send([body for body in bodies if body is not None])
 
 
@@ -278,7 +279,7 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
     ],
     "last-write-wins": lambda: [mock.patch.object(projection_merge, "latest_login", _newest_delivery)],
     "ttl-from-login": lambda: [
-        mock.patch.object(session_writes, "fold_facts", _fold_with_ttl_from_login(session_writes.fold_facts))
+        mock.patch.object(session_writes, "fold_facts", _fold_with_ttl_from_login(sessions.fold_facts))
     ],
     "images-unread": lambda: [mock.patch.object(projection_merge, "_is_suspect", return_value=False)],
     "commands-forgotten": lambda: [
@@ -286,9 +287,9 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], _Patches]] = {
         mock.patch.object(session_table.SessionTable, "apply", _send_then_apply(session_table.SessionTable.apply)),
     ],
     "cascade-downwards": lambda: [mock.patch.object(cascade, "_upwards", _without_parents(cascade._upwards))],
-    "told-once": lambda: [mock.patch.object(projection_table, "merge", _tell_once(projection_table.merge))],
+    "told-once": lambda: [mock.patch.object(projection_table, "merge", _tell_once(projection_merge.merge))],
     "evict-newest": lambda: [mock.patch.object(ending, "_evict", _evict_newest)],
-    "revoke-present": lambda: [mock.patch.object(projection_table, "merge", _revoke_present(projection_table.merge))],
+    "revoke-present": lambda: [mock.patch.object(projection_table, "merge", _revoke_present(projection_merge.merge))],
 }
 """By name: makes the patches."""
 

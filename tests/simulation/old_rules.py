@@ -62,7 +62,7 @@ def _kept_for_the_setting(fold: Callable[..., Folded[Session]]) -> Callable[...,
 
 def _put_whole(self: Write) -> tuple[Item, tuple[str, ...]]:
     """Replace the item, as a PutItem does: what is not written anew goes."""
-    old = self.old or {}
+    old: Item = {} if self.old is None else self.old
     return {name: value for name, value in self.new.items() if old.get(name) != value}, tuple(
         name for name in old if name not in self.new and name != "version"
     )

@@ -87,7 +87,7 @@ class Oracle:
             return
         children = [key for key in with_login if key[0] is not None and key[1] == named]
         if logout.customer is not None:
-            key = (None, named, logout.customer)
+            key: SessionKey = (None, named, logout.customer)
             mine = [child for child in children if logout.customer in self.claimants(child)]
             if key in with_login or not mine:
                 self.sessions[key].logouts.append(logout)
@@ -95,9 +95,9 @@ class Oracle:
                 self._end_one_of(mine, logout)
             return
         top_level = [key for key in with_login if key[0] is None and key[1] == named]
-        for key in with_login:
-            if key[0] == named:
-                self.sessions[key].possible_logouts.append(logout)
+        for below in with_login:
+            if below[0] == named:
+                self.sessions[below].possible_logouts.append(logout)
         self._end_one_of(top_level or children, logout)
 
     def _end_one_of(self, keys: list[SessionKey], logout: Fact) -> None:
@@ -153,7 +153,8 @@ class Oracle:
 
     def live_sessions(self, customer: str, now: float) -> tuple[set[str], set[str]]:
         """Name the customer's top-level sessions that must count at a time, and those that may."""
-        certain, possible = set(), set()
+        certain: set[str] = set()
+        possible: set[str] = set()
         for (parent, session, owner), expected in self.sessions.items():
             if parent is not None or owner != customer or not expected.logins:
                 continue
@@ -168,7 +169,8 @@ class Oracle:
 
     def last_logins(self, customer: str) -> set[tuple[int, str]]:
         """Give what may be the customer's last login (milliseconds, session); a child claimed twice leaves a choice."""
-        certain, contested = [], []
+        certain: list[tuple[int, str]] = []
+        contested: list[tuple[int, str]] = []
         for key, expected in self.sessions.items():
             logins = [(login.occurred_at, key[1]) for login in expected.logins if login.customer == customer]
             is_contested = key[0] is not None and len(self.claimants(key)) > 1

@@ -144,7 +144,7 @@ class PolicyClaims:
 
     def _parent_of(self, child: Session, customer: str) -> Session | None:
         key = item_key_of(child.parent_session_id or "", customer)
-        item = self._run.sessions.items.get((key.pk, key.sk))
+        item = self._run.sessions.items.get((key.pk, key.sk or ""))
         return session_in(item)
 
     def check_end(self, key: SessionKey, session: Session, oracle: Oracle) -> None:

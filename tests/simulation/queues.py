@@ -88,7 +88,7 @@ class Queue:
         now = self._scheduler.now
         visible = [message for message in self.messages.values() if message.visible_at <= now]
         self._source.shuffle(visible)
-        received = []
+        received: list[Message] = []
         for message in visible:
             if len(received) == limit:
                 break

@@ -61,12 +61,12 @@ class Scheduler:
         self.now = start
         self.steps = 0
         self.current: Task | None = None
-        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._count = 0
         self._hub = getcurrent()
         self._tasks: dict[Task, None] = {}
 
-    def at(self, when: float, action: Callable[..., None], *args: Any) -> None:
+    def at(self, when: float, action: Callable[..., object], *args: Any) -> None:
         """Run an action at a time; of two at one time the one asked for first goes first."""
         self._count += 1
         heapq.heappush(self._heap, (max(when, self.now), self._count, action, args))

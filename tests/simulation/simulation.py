@@ -1,5 +1,6 @@
 """One run: a small AWS around the real handlers, played from a seed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,7 +93,7 @@ class Simulation(Deliveries):
         end = last + self.source.choice((0.0, 5.0, 0.2 * self.history.span))
         if self.faults.planned(Fault.DEAD_LETTERS, 0.5):
             end += self.source.uniform(0.5, 5) * _DAY
-        plans = (
+        plans: tuple[tuple[Fault, int, Callable[[], object]], ...] = (
             (Fault.ARCHIVE_REPLAY, 2, self._replay_archive),
             (Fault.DEAD_LETTERS, 2, self._redrive),
             (Fault.RECOMPOSITION, 3, self._restart_a_reader),
@@ -106,8 +107,7 @@ class Simulation(Deliveries):
         self.operations.plan(end)
         for _ in range(12 if Fault.TTL in self.faults else 0):
             self.scheduler.at(self.source.uniform(START, end), self._sweep)
-        self.scheduler.at(end, lambda: None)
-        self._run_until(lambda: self.scheduler.now >= end, "the history ends")
+        self._pass_time_until(end, "the history ends")
 
     def _settle(self) -> None:
         """Switch the faults off, deliver what is left, and wait until nothing moves."""
@@ -118,9 +118,11 @@ class Simulation(Deliveries):
             self._touch_customers()
             self._drain()
         if Fault.CLOCK_SKEW in self.faults:  # a function whose clock was ahead has let sessions go too early
-            ready_at = self.scheduler.now + 301
-            self.scheduler.at(ready_at, lambda: None)
-            self._run_until(lambda: self.scheduler.now >= ready_at, "time goes on")
+            self._pass_time_until(self.scheduler.now + 301, "time goes on")
+
+    def _pass_time_until(self, moment: float, claim: str) -> None:
+        self.scheduler.at(moment, self.note, claim)
+        self._run_until(lambda: self.scheduler.now >= moment, claim)
 
     def _drain(self) -> None:
         for _ in range(6):

@@ -60,8 +60,9 @@ LIMIT = 2000
 
 
 def first_caught(naive: Options, real: Options, hint: int, claims: set[str]) -> int | None:
+    seeds: list[int] = [hint, *range(1, LIMIT)]
     """Find a seed in which the naive design violates one of the claims, and the real one none."""
-    for seed in (hint, *range(1, LIMIT)):
+    for seed in seeds:
         violation = naive.play(seed).violation
         if violation is not None and violation.partition(":")[0] in claims and real.play(seed).violation is None:
             return seed

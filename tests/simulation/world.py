@@ -151,8 +151,8 @@ class World:
         if self.commands_queue is not self.events_queue:
             mapping = SqsMapping(_ARN.format("sqs", "commands"), batch_size=10, report_batch_item_failures=True)
             invoke = partial(self.functions.invoke, "sqs_consumer")
-            poller = SqsPoller(mapping, self.commands_queue, invoke, self._clock)
-            self._listen("commands", self.commands_queue, poller)
+            commands = SqsPoller(mapping, self.commands_queue, invoke, self._clock)
+            self._listen("commands", self.commands_queue, commands)
         for number in range(min(workers, 2)):
             poller = AsyncPoller(
                 AsyncSettings(), self.function_queue, self._invoke_directly, self._clock, self._discarded_events.append
