@@ -62,10 +62,9 @@ def _kept_for_the_setting(fold: Callable[..., Folded[Session]]) -> Callable[...,
 
 def _put_whole(self: Write) -> tuple[Item, tuple[str, ...]]:
     """Replace the item, as a PutItem does: what is not written anew goes."""
-    old: Item = {} if self.old is None else self.old
-    return {name: value for name, value in self.new.items() if old.get(name) != value}, tuple(
-        name for name in old if name not in self.new and name != "version"
-    )
+    old, new = self.old or {}, self.new or {}
+    changed = {name: value for name, value in new.items() if old.get(name) != value}
+    return changed, tuple(name for name in old if name not in new and name != "version")
 
 
 def _sent_when_it_says(event: Mapping[str, Any], *, now: datetime) -> Message:

@@ -12,16 +12,17 @@ from typing import Any
 from ops.dynamodb_double.stream import Stream, StreamShard
 from ops.dynamodb_double.tables import Item, Table
 from tests.simulation.bucket import Bucket
-from tests.simulation.claims import Claims
 from tests.simulation.dynamodb_client import FaultyConduct, make_client
 from tests.simulation.erasures import Erasures
 from tests.simulation.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
 from tests.simulation.event_sources.sqs import SqsMapping, SqsPoller
 from tests.simulation.event_sources.stream_batches import DiscardedBatch, RetryPolicy
 from tests.simulation.event_sources.streams import StreamMapping, StreamPoller
-from tests.simulation.facts import START, Fact, Generator, Route
+from tests.simulation.facts import START, Fact, Route
 from tests.simulation.faults import HARMLESS, Fault, Faults, draw_faults
+from tests.simulation.final_claims import Claims
 from tests.simulation.functions import Functions
+from tests.simulation.generator import Generator
 from tests.simulation.network import Network
 from tests.simulation.old_items import short
 from tests.simulation.operations import Operations
