@@ -1,5 +1,7 @@
 """Points in time: read strictly, written in one form, and sorted as text in the order they happened."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -97,7 +99,7 @@ def test_forms_of_rfc_3339_are_read(text: str, expected: str) -> None:
     ],
 )
 def test_any_other_form_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ValueError, match="not an RFC 3339 date-time with offset, like"):
+    with pytest.raises(ValueError, match=r"^not an RFC 3339 date-time with offset, like 2026-03-01T10:20:30\.123Z$"):
         parse_rfc3339(text)
 
 
@@ -114,7 +116,7 @@ def test_any_other_form_is_refused_with_an_example(text: str) -> None:
     ],
 )
 def test_a_date_that_does_not_exist_or_does_not_fit_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="years 1 to 9999"):
+    with pytest.raises(ValueError, match=r"^not a date and time of the years 1 to 9999$"):
         parse_rfc3339(text)
 
 
@@ -163,4 +165,25 @@ def test_epoch_microseconds_are_exact(moment: datetime) -> None:
 
 @given(MOMENTS)
 def test_epoch_milliseconds_are_whole_and_exact(moment: datetime) -> None:
-    assert timedelta(milliseconds=to_epoch_milliseconds(moment)) == moment - datetime(1970, 1, 1, tzinfo=UTC)
+    milliseconds = to_epoch_milliseconds(moment)
+
+    assert isinstance(milliseconds, int)
+    assert timedelta(milliseconds=milliseconds) == moment - datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_stored_time_that_does_not_fit_says_so() -> None:
+    with pytest.raises(ValueError, match=r"^not a date and time of the years 1 to 9999$"):
+        parse_stored("0001-01-01T00:00:00+05:00")
+
+
+@pytest.fixture
+def machine_in_tokyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_a_stored_time_without_zone_is_utc_wherever_the_machine_stands(machine_in_tokyo: None) -> None:
+    assert parse_stored("2023-05-12T11:30:00") == datetime(2023, 5, 12, 11, 30, tzinfo=UTC)
