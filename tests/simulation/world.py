@@ -2,80 +2,40 @@
 
 import json
 from collections import Counter
-from collections.abc import Collection
-from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from random import Random
 from typing import Any
 
-from ops.dynamodb_double.stream import Stream, StreamShard
-from ops.dynamodb_double.tables import Item, Table
-from tests.simulation.bucket import Bucket
-from tests.simulation.dynamodb_client import FaultyConduct, make_client
+from ops.dynamodb_double.stream import StreamShard
+from ops.dynamodb_double.tables import Item
 from tests.simulation.erasures import Erasures
 from tests.simulation.event_sources.asynchronous import AsyncPoller, AsyncSettings, DiscardedEvent
 from tests.simulation.event_sources.sqs import SqsMapping, SqsPoller
 from tests.simulation.event_sources.stream_batches import DiscardedBatch, RetryPolicy
 from tests.simulation.event_sources.streams import StreamMapping, StreamPoller
-from tests.simulation.facts import START, Fact, Route
-from tests.simulation.faults import HARMLESS, Fault, Faults, draw_faults
+from tests.simulation.facts import Fact, Route
+from tests.simulation.faults import HARMLESS, Fault
 from tests.simulation.final_claims import Claims
 from tests.simulation.functions import Functions
-from tests.simulation.generator import Generator
-from tests.simulation.network import Network
 from tests.simulation.old_items import short
 from tests.simulation.operations import Operations
-from tests.simulation.queues import COMMAND, Queue, SqsClient, StoredMessage
+from tests.simulation.queues import COMMAND, Queue, StoredMessage
 from tests.simulation.releases import check_write
-from tests.simulation.scheduler import Scheduler, Task
-from tests.simulation.stage import COMMANDS_URL, EVENTS_URL, REJECTED_URL
+from tests.simulation.scheduler import Task
+from tests.simulation.services import LONGEST_SEND_SECONDS, Services
 from tests.simulation.stream_view import StreamView
 
 MAX_CLOCK_AHEAD_MS = 300_000
 _ARN = "arn:aws:{}:eu-west-1:123456789012:{}"
-LONGEST_SEND_SECONDS = 700.0
-"""From an invocation's beginning, when it reads its settings, until the last of its requests may land."""
 LONGEST_WAIT_SECONDS = 10.0
 """Of a command, until it is first received: an invocation with some before it may be under way."""
-_MAX_INDEX_LAG = 3.0
-"""Seconds; the stream is slower, as it is where a batching window is set."""
 
 
-class World:
-    """What a run is played in.
+class World(Services):
+    """What a run is played in; see `Services` for its arguments."""
 
-    Args:
-        seed: Decides everything else.
-        transport: `statements` or `items`; None: by the seed's parity.
-        faults: Those allowed; None: drawn.
-        without: Those not allowed even so.
-        has_trace: Whether to keep a trace.
-    """
-
-    def __init__(
-        self,
-        seed: int,
-        *,
-        transport: str | None = None,
-        faults: Collection[Fault] | None = None,
-        without: Collection[Fault] = (),
-        has_trace: bool = False,
-    ) -> None:
-        self.seed = seed
-        self.transport = transport or ("statements" if seed % 2 else "items")
-        self.source = Random(seed)
-        drawn = draw_faults(seed, self.source)
-        allowed = [fault for fault in Fault if fault in (drawn if faults is None else faults) and fault not in without]
-        self.faults = Faults(self.source, allowed)
-        self.has_trace = has_trace
-        self.trace: list[str] = []
-        self.scheduler = Scheduler(START)
-        self.network = Network(self.scheduler, self.source, self.faults)
-        self.history = Generator(self.source, self.faults).draw()
-        self.bodies_to_reject: list[str] = []
-        self._build_tables()
-        self._build_queues()
+    def __init__(self, seed: int, **settings: Any) -> None:
+        super().__init__(seed, **settings)
         self.claims = Claims(self)  # type: ignore[arg-type] # what is made is a Simulation
         self.erasures = Erasures(self, self.claims.fail)  # type: ignore[arg-type] # as above
         self.operations = Operations(self)  # type: ignore[arg-type] # as above
@@ -90,50 +50,18 @@ class World:
         self._redriving = 0
         self._commands: Counter[str] = Counter()
         self._has_lost_commands = False
+        self._listen_to_services()
         self._build_pollers()
 
     # --- building
 
-    def _build_tables(self) -> None:
-        self.stream = Stream(
-            self.source.randint(1, 3),
-            skew=lambda: self.source.choice((0.0, 0.0, 1.9, -1.9)),
-            delay=_MAX_INDEX_LAG if Fault.STALE_INDEX in self.faults else 0.2,
-        )
+    def _listen_to_services(self) -> None:
         self.stream.on_record = self._record_written
-        self.sessions = Table("sessions", stream=self.stream, index_lag=self._index_lag)
         self.sessions.on_change = self._session_changed
-        self.projections = Table("projections", key_names=("PK",))
         self.projections.on_change = self._projection_changed
-        conduct = FaultyConduct(self.network, self.source, self.faults)
-        self.bucket = Bucket(self.network)
-        self.dynamodb = make_client([self.sessions, self.projections], conduct, self._clock)
-        self._ttl_style = self.source.choice(("at once", "late", "mid-batch", "never"))
-        if self._ttl_style in ("at once", "mid-batch"):
-            self.network.before_step = self._delete_expired
-
-    def _build_queues(self) -> None:
-        make = partial(Queue, scheduler=self.scheduler, source=self.source, faults=self.faults)
-        is_short = self.faults.planned(Fault.MANY_WORKERS, 0.5)
-        self.events_queue = make(
-            "events",
-            visibility=self.source.choice((5.0, 30.0)) if is_short else 190.0,
-            max_receives=3 if Fault.DEAD_LETTERS in self.faults else 10,
-        )
         self.events_queue.on_delete = self._message_done
-        self.function_queue = make("function")
-        self.rejected_queue = make("rejected")
-        self.events_queue.on_receive = self._message_received
-        queues = {EVENTS_URL: self.events_queue, REJECTED_URL: self.rejected_queue}
-        self.commands_queue = self.events_queue
-        self.apart_since: float | None = None
-        """Since when the projector has been told of the commands' own queue, in epoch seconds; None: it has not."""
-        if Fault.COMMANDS_QUEUE in self.faults:
-            if self.faults.planned(Fault.COMMANDS_QUEUE, 0.5):  # else the stack is updated later
-                self.apart_since = START - LONGEST_SEND_SECONDS
-            self.commands_queue = queues[COMMANDS_URL] = make("commands", max_receives=self.events_queue.max_receives)
-            self.commands_queue.on_receive = self._message_received
-        self.sqs = SqsClient(queues, self.events_queue, self.commands_queue, self.network, self.source, self.faults)
+        for queue in (self.events_queue, self.commands_queue):
+            queue.on_receive = self._message_received
         self.sqs.on_stray = self._command_strayed
         self.sqs.on_command = self._command_sent
 
@@ -194,28 +122,6 @@ class World:
             self.scheduler.idle(min((moment for moment in moments if moment is not None), default=None))
 
     # --- what the world answers
-
-    def _clock(self) -> float:
-        return self.scheduler.now
-
-    def moment(self, at: float | None = None) -> datetime:
-        """Epoch seconds as aware UTC; None: now."""
-        return datetime.fromtimestamp(self.scheduler.now if at is None else at, UTC)
-
-    def note(self, line: str) -> None:
-        """Add a line to the trace."""
-        if self.has_trace:
-            self.trace.append(f"{self.scheduler.now - START:14.3f} {line}")
-
-    def _index_lag(self) -> float:
-        if self.faults.strikes(Fault.INDEX_OUTAGE, 3.0):
-            return 60.0 * self.source.random()
-        if self.faults.strikes(Fault.STALE_INDEX, 3.0):
-            return _MAX_INDEX_LAG * self.source.random()
-        return 0.0 if self.faults.is_quiet else 0.2 * self.source.random()
-
-    def _read_limit(self) -> int:
-        return self.source.choice((1, 2, 5, 1000)) if Fault.RECOMPOSITION in self.faults else 1000
 
     def _session_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
         if is_ttl:
@@ -298,11 +204,3 @@ class World:
         view.acknowledge(numbers[:done])
         self.claims.records_acknowledged([each for each in event["Records"][:done] if not self.bucket.holds(each)])
         return response
-
-    def _delete_expired(self) -> None:
-        """Delete between any two requests, so between a batch's read and its write, too."""
-        if Fault.TTL not in self.faults or self.faults.is_quiet:
-            return
-        for key in self.sessions.expired(self.scheduler.now):
-            if self._ttl_style == "at once" or self.source.random() < 0.3:
-                self.sessions.delete(key, self.scheduler.now, is_ttl=True)
