@@ -99,6 +99,10 @@ class History:
         for _ in range(self._source.randint(2, 5)):
             self.world.give_way()
             self.world.sessions.apply([self._event()])
+            if self._source.random() < 0.3:  # a session that lasts no longer than clocks of partitions differ
+                name = self._source.choice(NAMES)
+                self.world.sessions.apply([self._login(name)])
+                self.world.sessions.apply([LogoutEvent(**self._fact(), session_id=name)])
             self._past += list(self.world.session_items.items.values())
 
     def _work(self) -> None:
@@ -154,7 +158,10 @@ class History:
             self.world.session_items.delete(self._source.choice(keys), self.world.now)
 
     def _restore(self) -> None:
-        if sessions := [item for item in self._past if item["PK"]["S"].startswith("suuid#")]:
+        sessions = [item for item in self._past if item["PK"]["S"].startswith("suuid#")]
+        if self._source.random() < 0.5:
+            sessions = [item for item in sessions if item["session_state"]["S"] == "active"]
+        if sessions:
             item = self._source.choice(sessions)
             self.world.session_items.store(self.world.session_items.key_of(item), item, self.world.now)
 

@@ -101,7 +101,7 @@ class World:
     def run(self) -> None:
         """Let the actors go on in any order, step by step, until all are done; time passes between the steps."""
         while self._actors:
-            self.now += self.source.choice((0.0, 0.001, 0.2, 1.0, 3.0))
+            self.now += self.source.choice((0.0, 0.0, 0.001, 0.05, 0.2, 1.0, 3.0))
             actor = self.source.choice(self._actors)
             actor.switch()
             self._actors = [each for each in self._actors if not each.dead]
