@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from providers.expressions import Expression
-from providers.mapping_files import MappingFile
+from providers.mapping_format import MappingFile
 from providers.values import is_absent
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from providers.mapping_files import MappingFile
+from providers.mapping_format import MappingFile
 from providers.translation import first_present
 from providers.values import read_id
 from schemas.errors import RejectedEventError

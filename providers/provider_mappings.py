@@ -9,7 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from providers.mapping_files import MappingError, MappingFile, Rule, read_mapping_file
+from providers.mapping_files import MappingError, read_mapping_file
+from providers.mapping_format import MappingFile, Rule
 from providers.namespaces import NO_NAMESPACES, Namespaces
 from providers.recognition import RecognitionIndex
 from providers.results import IgnoredEvent

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from providers.mapping_files import MappingFile, Page, Recognition
+from providers.mapping_format import MappingFile, Page, Recognition
 
 
 class RecognitionIndex:

@@ -7,7 +7,7 @@ from itertools import takewhile
 from typing import Any
 
 from providers.expressions import Expression
-from providers.mapping_files import FieldPaths, MappingFile, Paths, Rule
+from providers.mapping_format import FieldPaths, MappingFile, Paths, Rule
 from providers.misplaced import misplaced_name
 from providers.values import (
     clean_ip,

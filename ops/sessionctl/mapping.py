@@ -15,7 +15,7 @@ from ops.sessionctl.options import AsJson
 from ops.sessionctl.screen import command_line, say, show_json
 
 if TYPE_CHECKING:
-    from providers.mapping_files import MappingFile
+    from providers.mapping_format import MappingFile
 
 app = typer.Typer(
     no_args_is_help=True, help="Draft mapping files, and see what they make of events of identity systems."

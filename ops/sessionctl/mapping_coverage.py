@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.sessionctl.mapping_samples import Sample, readings
-from providers.mapping_files import MappingFile
+from providers.mapping_format import MappingFile
 from providers.provider_mappings import ProviderMapping
 
 

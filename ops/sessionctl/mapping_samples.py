@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.sessionctl.failures import CannotRunError
 from providers.envelopes import IgnoredEvent, Providers, ReadEvent, RejectedEvent, read_events
-from providers.mapping_files import MappingFile
+from providers.mapping_format import MappingFile
 from providers.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 from schemas.errors import RejectedEventError
 from schemas.events import Event, to_json

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ops.inspection.tables import plain_table
 from ops.sessionctl.mapping_samples import Reading, Sample, readings, with_bundled
-from providers.mapping_files import MappingFile
+from providers.mapping_format import MappingFile
 
 _DROPPED = ("parent", "reason", "session", "customer", "type")
 """Columns that are left out where the terminal is too narrow, in that order; ids are never wrapped or cut."""

@@ -13,7 +13,7 @@ from processors.runtime.settings import Settings, SettingsError
 from providers.envelopes import BUNDLED, Providers
 
 if TYPE_CHECKING:
-    from providers.mapping_files import MappingFile
+    from providers.mapping_format import MappingFile
     from providers.provider_mappings import ProviderMappings
     from providers.token_keys import TokenKeys
 

@@ -69,7 +69,8 @@ class Settings:
             stand_in = _STAND_INS.get(name)
             if not environment.get(name) and not (stand_in and environment.get(stand_in)):
                 raise SettingsError(
-                    f"the environment variable {name} is not set" + (f", nor is {stand_in}" if stand_in else "")
+                    f"the environment variable {name} is not set{f', nor is {stand_in}' if stand_in else ''}; "
+                    "template.yaml sets what each function needs"
                 )
         age = _whole_number(environment, "MAX_EVENT_AGE_SECONDS", MAX_EVENT_AGE_SECONDS, least=1)
         if age > MAX_EVENT_AGE_SECONDS:
@@ -129,10 +130,11 @@ def _truth(environment: Mapping[str, str], name: str, *, default: bool) -> bool:
 
 
 def _log_level(environment: Mapping[str, str]) -> str:
-    level = (environment.get("LOG_LEVEL") or "INFO").upper()
+    text = environment.get("LOG_LEVEL") or "INFO"
+    level = text.upper()
     if level not in ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"):
         raise SettingsError(
-            f"the environment variable LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but is {_seen(level)}"
+            f"the environment variable LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL, but is {_seen(text)}"
         )
     return level
 

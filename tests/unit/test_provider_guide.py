@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from providers.envelopes import Providers, read_body
-from providers.mapping_files import FieldPaths, parse_mapping
+from providers.mapping_files import parse_mapping
+from providers.mapping_format import FieldPaths
 from providers.mapping_functions import MappingFunctions
 from providers.provider_mappings import ProviderMapping, ProviderMappings, bundled_mappings
 from schemas.events import LoginEvent

@@ -383,35 +383,6 @@ def test_whatever_is_wrong_in_an_event_every_reading_is_an_event_or_ignored_or_r
             assert "HIDDEN_DUE_TO_SECURITY_REASONS" not in json.dumps(to_json(reading))
 
 
-WRONG_FILES = [
-    ('type = "kind"', "type = ", 2, "invalid TOML"),
-    ('type = "kind"', 'type = "kind["', 2, "is not a valid JMESPath expression"),
-    ('type = "kind"', "type = 5", 2, "must be a text with a JMESPath expression"),
-    ('type = "kind"\n', "", 1, "type: Field required"),
-    ('"example"', '"Example"', 1, "provider"),
-    ('has = ["kind", "who"]', "", 4, "needs a source, members"),
-    ('customer_id = "who"', 'customer = "who"', 10, "fields.customer: Extra inputs are not permitted"),
-    ('session_id = "session"', 'session_id = "upper(session)"', 11, "calls upper(), which is an unknown function"),
-    ('session_id = "session"', 'session_id = "capture(session)"', 11, "calls capture() with 1 arguments; it takes 2"),
-    ('session_id = "session"', "session_id = \"capture(session, '(')\"", 11, "invalid regular expression"),
-    ("\"result == 'ok'\"", '"!result.ok"', 16, "write !(a.b)"),
-    ('is = "logout"', 'is = "signout"', 21, "events.1.is"),
-    ('is = "logout"', 'is = "rejected"', 20, "says why events are rejected"),
-    ('client.ip = "from"', 'client.address = "from"', 17, "events.0.client.address"),
-]
-
-
-@pytest.mark.parametrize(("old", "new", "line", "problem"), WRONG_FILES, ids=range(len(WRONG_FILES)))
-def test_a_wrong_file_is_refused_with_its_line_and_reason(old: str, new: str, line: int, problem: str) -> None:
-    assert old in MAPPING
-
-    with pytest.raises(MappingError) as caught:
-        parse_mapping(MAPPING.replace(old, new), name="wrong.toml")
-
-    assert f"wrong.toml:{line}: " in str(caught.value)
-    assert problem in str(caught.value)
-
-
 def test_two_files_of_one_provider_in_a_directory_are_refused_and_a_later_directory_replaces(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(MAPPING.replace('"example"', '"okta"'))
 
