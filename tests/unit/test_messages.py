@@ -33,14 +33,16 @@ SETTINGS = [
     (
         {"MAX_SESSIONS_PER_CUSTOMER": "300"},
         (
-            "MAX_SESSIONS_PER_CUSTOMER is 300, but a projection keeps 256 sessions: a limit above that cannot be enforced; "
+            "MAX_SESSIONS_PER_CUSTOMER is 300, but a projection keeps 256 sessions: a limit above that cannot "
+            "be enforced; "
             "set at most 256, or 0 for no limit"
         ),
     ),
     (
         {"MAX_EVENT_AGE_SECONDS": "2592000"},
         (
-            "MAX_EVENT_AGE_SECONDS is 2592000, but logouts are remembered for 1296000 seconds, and an older login could "
+            "MAX_EVENT_AGE_SECONDS is 2592000, but logouts are remembered for 1296000 seconds, and an older "
+            "login could "
             "revive a session; set at most 1296000"
         ),
     ),
@@ -71,7 +73,8 @@ SETTINGS = [
     (
         {"EXPIRY_INTERVAL_SECONDS": "five"},
         (
-            "the environment variable EXPIRY_INTERVAL_SECONDS must be a whole number of at least 1 and at most 10 digits, "
+            "the environment variable EXPIRY_INTERVAL_SECONDS must be a whole number of at least 1 and at most "
+            "10 digits, "
             "but is 'five'"
         ),
     ),
@@ -145,7 +148,8 @@ MAPPINGS = [
         'session_id = "session"',
         "session_id = \"capture(session, '(')\"",
         (
-            "11: fields.session_id calls capture() with an invalid regular expression: missing ), unterminated subpattern "
+            "11: fields.session_id calls capture() with an invalid regular expression: missing ), unterminated "
+            "subpattern "
             "at position 0"
         ),
     ),
