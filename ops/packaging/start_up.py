@@ -78,7 +78,7 @@ def start_up(handler: str, task_root: Path, python: str, runtime: Path) -> Start
 
 
 def measure_start_up(python: str) -> dict[str, StartUp]:
-    """Start the functions, the sweeper apart, several times, in turn with a handler that imports boto3 and makes a client.
+    """Start the functions, the sweeper apart, several times, in turn with one that makes a boto3 client.
 
     Args:
         python: An interpreter of the runtime's version.
