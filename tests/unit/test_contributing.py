@@ -22,6 +22,7 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_its_mapping_is_drafted_settled_and_tested_as_it_says(checkout: Path) -> None:
     printed = []
 

@@ -110,6 +110,7 @@ def test_there_are_expressions() -> None:
     assert len(EXPRESSIONS) > 150
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", MORE)
 @given(value=st.dictionaries(st.sampled_from(["a", "b", "c", "a b"]), VALUES) | VALUES)
 def test_an_expression_gives_what_jmespath_gives(text: str, value: Any) -> None:
