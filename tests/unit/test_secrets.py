@@ -14,6 +14,7 @@ RUN = "a1B2" * 10
         ("a eyJhbGci.eyJzdWIi.c2ln z", "a  z"),
         ("a eyJabcde z", "a  z"),
         (f"a {RUN} z", "a  z"),
+        (RUN, ""),
         ("a Bearer abc z", "a Bearer z"),
         ("a basic: dXNlcg== z", "a basic z"),
         ("a BEARER=abc eyJabcde.x z", "a BEARER  z"),
