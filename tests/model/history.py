@@ -19,7 +19,7 @@ from schemas.times import parse_rfc3339
 from tests.model.world import World
 
 CUSTOMER = "c"
-NAMES = ("a", "b")
+NAMES = ("a", "b", "d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class History:
         for _ in range(self._source.randint(2, 5)):
             self.world.give_way()
             self.world.sessions.apply([self._event()])
-            if self._source.random() < 0.3:  # a session that lasts no longer than clocks of partitions differ
+            if self._source.random() < 0.15:  # a session that lasts no longer than clocks of partitions differ
                 name = self._source.choice(NAMES)
                 self.world.sessions.apply([self._login(name)])
                 self.world.sessions.apply([LogoutEvent(**self._fact(), session_id=name)])
@@ -136,16 +136,16 @@ class History:
 
     def _event(self) -> Event:
         draw, name = self._source.random(), self._source.choice(NAMES)
-        if draw < 0.12:
+        if draw < 0.06:
             return LogoutAllEvent(**self._fact())
-        if draw < 0.35:
+        if draw < 0.2:
             return LogoutEvent(**self._fact(), session_id=name)
         return self._login(name)
 
     def _login(self, name: str) -> LoginEvent:
         fact = self._fact()
         self._logins.append(fact["occurred_at"])
-        lifetime = timedelta(seconds=self._source.choice((60, 300, 3600, 7200)))
+        lifetime = timedelta(seconds=self._source.choice((60, 3600, 3600, 7200)))
         return LoginEvent(**fact, session_id=name, expires_at=fact["occurred_at"] + lifetime)
 
     def _fact(self) -> dict[str, Any]:
