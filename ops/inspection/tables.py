@@ -83,7 +83,7 @@ def rejections_table(rejections: Sequence[Rejection]) -> Table:
 
 def dead_letters_table(dead_letters: Sequence[DeadLetter]) -> Table:
     """Show what the dead-letter queues hold."""
-    table = plain_table(f"Dead-letter queues: {len(dead_letters)} given up after every attempt")
+    table = plain_table(f"Dead-letter queues: {len(dead_letters)} failed every attempt")
     table.add_column("Sent")
     table.add_column("Event, without its token", overflow="fold")
     for dead_letter in dead_letters:
