@@ -206,5 +206,5 @@ def test_a_directory_of_further_mappings_is_read_and_a_wrong_file_is_refused_at_
     other.mkdir()
     (other / "mine.toml").write_text(mapping.read_text().replace('"who"', '"who["'))
     monkeypatch.setenv("PROVIDER_MAPPINGS_DIRECTORY", str(other))
-    with pytest.raises(ValueError, match=r"mine\.toml:8: events\.0\.customer_id: is not a valid JMESPath expression"):
+    with pytest.raises(ValueError, match=r"mine\.toml:8: events\.0\.customer_id is not a valid JMESPath expression"):
         consume(record(json.dumps(event)))

@@ -270,7 +270,9 @@ def test_the_environment_for_containers_reaches_the_stack_by_the_name_containers
     functions = json.loads(stack.env_vars.read_text())
 
     environment = functions["SqsConsumerFunction"]
-    assert functions.keys() == {"SqsConsumerFunction", "StreamProjectorFunction"}
+    assert functions.keys() == {
+        *("SqsConsumerFunction", "StreamProjectorFunction", "SessionPublisherFunction", "ExpirySweeperFunction")
+    }
     assert environment["AWS_ENDPOINT_URL"].startswith("http://host.docker.internal:")
     assert environment["REJECTED_EVENTS_QUEUE_URL"].startswith(environment["AWS_ENDPOINT_URL"])
     assert environment["SESSIONS_TABLE"] == find_running().outputs["SessionsTableName"]
