@@ -34,7 +34,7 @@ mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time:
 	$(BIN)/python -m tests.mutation
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
-	$(BIN)/python -m pytest -m engine $(ARGS)
+	$(BIN)/python -m pytest -m engine -n 2 $(ARGS)
 
 test-deploy: $(VENV)/dev.ready $(SAM_VENV)/ready ## Deploy to the local AWS with every parameter changed, with the SAM and AWS CLIs, and over the previous release
 	SAM_VENV="$(abspath $(SAM_VENV))" $(BIN)/python -m pytest -m deploy -n 2 --dist loadfile $(ARGS)
