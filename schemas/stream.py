@@ -3,7 +3,7 @@
 Source: "DynamoDB Streams record contents" (StreamRecord). SequenceNumber is a decimal string of 21 to 40 digits.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +47,11 @@ class StreamRecord:
     def is_removal(self) -> bool:
         """Whether the item was removed."""
         return self.event_name == "REMOVE"
+
+
+def lowest_sequence_number(numbers: Collection[str]) -> str | None:
+    """Return the lowest by value; None of none. A record without number fails its whole batch, so it comes first."""
+    return min(numbers, key=lambda number: int(number) if number else -1, default=None)
 
 
 def sequence_number_of(record: object) -> str:

@@ -110,7 +110,9 @@ class BatchSender(Generic[Entry]):
             else:
                 pending.append(position)
         for attempt in range(self._rounds):
-            if attempt and pending:
+            if not pending:
+                break
+            if attempt:
                 self._back_off(attempt, deadline)
             chunks = self._chunks(entries, pending)
             send = partial(self._send_chunk, entries, deadline)

@@ -19,7 +19,7 @@ from processors.life_cycle.transitions import Transition, change_of, expiry_to_n
 from processors.register.erased import ErasedCustomers
 from schemas.errors import MalformedItemError
 from schemas.items import Session
-from schemas.stream import read_record, sequence_number_of
+from schemas.stream import lowest_sequence_number, read_record, sequence_number_of
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Published:
     @property
     def lowest_failed(self) -> str | None:
         """The failed record that Lambda delivers from again; None where all succeeded."""
-        return min(self.failed, key=lambda number: int(number) if number else -1, default=None)
+        return lowest_sequence_number(self.failed)
 
 
 class SessionPublisher:

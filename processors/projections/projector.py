@@ -16,7 +16,7 @@ from processors.projections.facts import CustomerFacts, add_record
 from processors.register.erased_list import ErasedList
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
-from schemas.stream import StreamRecord, read_record, sequence_number_of
+from schemas.stream import StreamRecord, lowest_sequence_number, read_record, sequence_number_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Projected:
     @property
     def lowest_failed(self) -> str | None:
         """The failed record that Lambda delivers from again; None where all succeeded."""
-        return min(self.failed, key=_position, default=None)
+        return lowest_sequence_number(self.failed)
 
 
 class Projector:
@@ -134,8 +134,3 @@ def _read_all(
             logger.error("stream record cannot be read", extra={"sequence_number": number, "reason": str(error)})
             unreadable.add(number)
     return records, facts, unreadable
-
-
-def _position(sequence_number: str) -> int:
-    """Order by value; a record without number fails the whole batch, so it comes first."""
-    return int(sequence_number) if sequence_number else -1

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.errors import MalformedItemError
 from schemas.item_mapping import write_item
 from schemas.items import CLOSING, Session
-from schemas.stream import read_record, sequence_number_of
+from schemas.stream import lowest_sequence_number, read_record, sequence_number_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 NUMBER = "111" + "0" * 37
@@ -194,3 +194,9 @@ def test_a_removal_does_not_go_backwards() -> None:
     raw = record("REMOVE", OldImage=write_item(LIVE) | {"version": {"N": "7"}}, NewImage=None)
 
     assert not read_record(raw).goes_backwards
+
+
+def test_the_lowest_sequence_number_is_the_lowest_by_value_and_a_record_without_one_comes_first() -> None:
+    assert lowest_sequence_number(["100", "99", "1000"]) == "99"
+    assert lowest_sequence_number(["1", ""]) == ""
+    assert lowest_sequence_number([]) is None
