@@ -76,7 +76,8 @@ def test_a_change_between_read_and_touch_is_not_lost(backend: Backend, monkeypat
     toucher = SessionTable(
         backend.dynamodb, backend.sessions_table, batch_statements=backend.batch_statements, clock=lambda: at(0)
     )
-    read, reads = toucher.store._read_known, []  # the moment between read and write
+    read = toucher.store._read_known  # the moment between read and write
+    reads: list[Any] = []
 
     def read_then_lose_the_race(*arguments: Any) -> Any:
         found = read(*arguments)
