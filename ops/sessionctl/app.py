@@ -1,6 +1,7 @@
 """The commands together, and the one place where errors become a line on standard error and an exit code."""
 
-from typing import Any
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -9,12 +10,30 @@ from ops.sessionctl import audit, demo, environment, get, local, mapping, publis
 from ops.sessionctl.failures import explain
 from ops.sessionctl.screen import say
 
+_START, _EVENTS, _PEOPLE, _OPERATE, _ANALYSE = (
+    "Begin",
+    "Events",
+    "Sessions and customers",
+    "Operate",
+    "Understand",
+)
+_COMMANDS = (
+    (_START, "local", local.local),
+    (_START, "env", environment.env),
+    (_START, "demo", demo.demo),
+    (_EVENTS, "publish", publish.app),
+    (_EVENTS, "mapping", mapping.app),
+    (_PEOPLE, "get", get.app),
+    (_OPERATE, "audit", audit.audit_projections),
+)
+"""Every command: its group in the help, its name, and the function or the application of several."""
+
 
 class _OneLinePerError(TyperGroup):
     """A group whose commands fail with a line that says what to do; only what nobody foresaw has a traceback."""
 
     def list_commands(self, _ctx: Any) -> list[str]:
-        return ["local", "env", "demo", "publish", "get", "audit", "mapping"]  # in the order in which people need them
+        return [name for _, name, _ in _COMMANDS]
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -33,25 +52,37 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,  # they hold events
-    epilog="Exit codes: 0 done; 1 nothing found, a mismatch, or some events not published; 2 it cannot run.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done; 1 nothing found, a mismatch, or not everything was done; 2 it cannot run; 130 Ctrl-C.",
 )
 
 
+def _show_version(is_wanted: bool) -> None:
+    if is_wanted:
+        try:
+            typer.echo(f"sessionctl {version('session-event-processor')}")
+        except PackageNotFoundError:  # run from a checkout that nobody installed
+            typer.echo("sessionctl (not installed)")
+        raise typer.Exit
+
+
 @app.callback()
-def sessionctl() -> None:
-    """Publish login and logout events, and see who is logged in, on this machine or on a deployed stack.
+def sessionctl(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which release this is.")
+    ] = False,
+) -> None:
+    """See who is logged in, publish logins and logouts, and run a stack: on this machine or a deployed one.
 
     Start with [bold]sessionctl local[/] in one terminal, and go on in a second one.
     """
 
 
-app.command("local")(local.local)
-app.command("env")(environment.env)
-app.command("demo")(demo.demo)
-app.add_typer(publish.app, name="publish")
-app.add_typer(get.app, name="get")
-app.command("audit")(audit.audit_projections)
-app.add_typer(mapping.app, name="mapping")
+for _panel, _name, _command in _COMMANDS:
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name, rich_help_panel=_panel)
+    else:
+        app.command(_name, rich_help_panel=_panel)(_command)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 (botocore takes half a second to import, and where nothing fails nothing here runs)
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,18 @@ _UNKNOWN_CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AuthorizationError", "NotAuthorized"})
+_DENIED = frozenset(
+    {
+        "403",  # a HEAD request has no body that could say more
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "KMS.AccessDeniedException",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+    }
+)
 _THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -40,6 +52,34 @@ _GONE = frozenset(
     }
 )
 """Error codes. Sources: "Common Errors" of each service's API reference, and its own errors."""
+
+_NAMED_ACTION = re.compile(r"not authorized to perform:?\s+([\w-]+:\w+)", re.IGNORECASE)
+_SERVICES = {
+    "dynamodb": "dynamodb",
+    "sqs": "sqs",
+    "events": "events",
+    "s3": "s3",
+    "lambda": "lambda",
+    "logs": "logs",
+    "cloudformation": "cloudformation",
+    "cloudwatch": "cloudwatch",
+    "dynamodbstreams": "dynamodb",
+    "firehose": "firehose",
+}
+"""Prefix of the IAM actions of each service that commands call, by boto3's name."""
+_OTHER_ACTIONS = {
+    "BatchExecuteStatement": "dynamodb:PartiQLSelect, PartiQLInsert and PartiQLUpdate",
+    "ExecuteStatement": "dynamodb:PartiQLSelect",
+    "ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+    "DeleteMessageBatch": "sqs:DeleteMessage",
+    "SendMessageBatch": "sqs:SendMessage",
+    "DeleteObjects": "s3:DeleteObject",
+    "HeadBucket": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
+    "Invoke": "lambda:InvokeFunction",
+    "ListObjectsV2": "s3:ListBucket",
+}
+"""Operations that need an action of another name. Source: Service Authorization Reference."""
 
 _RENEW = "renew them, for example with `aws sso login`"
 
@@ -71,10 +111,12 @@ def explain(error: Exception) -> str | None:
 def _explain_aws(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from processors.aws.errors import ThroughputError
+    from processors.aws.errors import ReadError, ThroughputError
     from schemas.errors import MalformedItemError
 
     match error:
+        case ReadError() if isinstance(error.__cause__, Exception):
+            return _explain_aws(error.__cause__)
         case ClientError():
             return _refused(error)
         case BotoCoreError():
@@ -95,14 +137,33 @@ def _refused(error: "ClientError") -> str:
         return f"AWS does not know these credentials ({code}): check --profile and AWS_ACCESS_KEY_ID"
     if code in _DENIED:
         return (
-            f"access denied for {error.operation_name}: have it allowed for this role, or choose another --profile. "
-            f"AWS says: {message}"
+            f"access denied for {error.operation_name}: have {denied_action(error)} allowed for this role, or choose "
+            f"another --profile. AWS says: {message or 'nothing more'}"
         )
     if code in _THROTTLED:
         return f"AWS throttles {error.operation_name}: try again in a moment"
     if code in _GONE:
         return f"{error.operation_name}: what the stack's outputs name is not there ({code}): was it deleted?"
     return f"{error.operation_name} was refused: {code}: {message}"
+
+
+def denied_action(error: "ClientError") -> str:
+    """Name the IAM action that a role lacks: the one that AWS names, else the one that the operation needs."""
+    named = _NAMED_ACTION.search(error.response["Error"].get("Message", ""))
+    if named is not None:
+        return named[1]
+    operation = error.operation_name
+    return _OTHER_ACTIONS.get(operation) or f"{_prefix_of(operation)}{operation}"
+
+
+def _prefix_of(operation: str) -> str:
+    from botocore.session import get_session
+
+    session = get_session()
+    for service, prefix in _SERVICES.items():
+        if operation in session.get_service_model(service).operation_names:
+            return f"{prefix}:"
+    return ""
 
 
 def _never_answered(error: "BotoCoreError") -> str:  # noqa: PLR0911 (a line per error)

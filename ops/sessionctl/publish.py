@@ -3,9 +3,8 @@
 # ruff: noqa: PLC0415 (models and boto3 take a second to import)
 
 import json
-import re
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -13,13 +12,13 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
+from ops.sessionctl.durations import parse_duration
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName, Via
 from ops.sessionctl.screen import command_line, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 from schemas.times import format_rfc3339, parse_rfc3339
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SOURCE = "sessionctl"
 
 
@@ -246,11 +245,12 @@ def _later(when: str, duration: str) -> str:
     Raises:
         BadParameter: One of them is not what it should be.
     """
-    found = re.fullmatch(r"(\d{1,9})([smhd])", duration, re.ASCII)
-    if found is None:
-        raise typer.BadParameter(f"{duration!r} is not a duration like 90s, 30m, 8h or 2d", param_hint="--expires-in")
     try:
-        return format_rfc3339(parse_rfc3339(when) + timedelta(seconds=int(found[1]) * _SECONDS[found[2]]))
+        lifetime = parse_duration(duration)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--expires-in") from error
+    try:
+        return format_rfc3339(parse_rfc3339(when) + lifetime)
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{error}", param_hint="--occurred-at") from error
 

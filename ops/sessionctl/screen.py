@@ -1,21 +1,33 @@
 """Where things are shown: answers on standard output, everything else on standard error."""
 
+# ruff: noqa: PLC0415 (rich is slow to import, and not for --json)
+
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ops.sessionctl.failures import CannotRunError
+
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+_PATIENCE_SECONDS = 2.0
+"""What takes longer shows how far it is."""
+_INTERRUPTED = 130
+"""The exit code of a shell's command that Ctrl-C ended: 128 and the signal's number."""
 
 
 def answers() -> "Console":
     """Return a console for tables and text on what is standard output now."""
-    from rich.console import Console  # noqa: PLC0415 (slow to import, and not for --json)
+    from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False)
 
@@ -53,3 +65,102 @@ def _own_name(started_as: Path, interpreter: Path) -> str:
 def _from_here(path: Path) -> str:
     absolute, here = path.absolute(), Path.cwd()
     return str(absolute.relative_to(here) if absolute.is_relative_to(here) else absolute)
+
+
+@contextmanager
+def progress(what: str, total: int | None = None) -> Iterator["Steps"]:
+    """Show a progress bar on standard error, where that is a terminal and it takes longer than two seconds.
+
+    Args:
+        what: What is under way, as `Reading sessions`.
+        total: How many steps there are; None where nobody knows.
+
+    Yields:
+        What counts the steps.
+    """
+    steps = Steps(what, total)
+    timer = Timer(_PATIENCE_SECONDS, steps.show)
+    timer.daemon = True
+    if sys.stderr.isatty():
+        timer.start()
+    try:
+        yield steps
+    finally:
+        timer.cancel()
+        steps.close()
+
+
+class Steps:
+    """Counts the steps of something long, and shows how far it is.
+
+    Attributes:
+        done: Steps that are done.
+    """
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self.done = 0
+        self._what = what
+        self._total = total
+        self._lock = Lock()
+        self._is_closed = False
+        self._shown: tuple[Progress, TaskID] | None = None
+
+    def advance(self, count: int = 1) -> None:
+        """Count steps that are done."""
+        self.done += count
+        if self._shown is not None:
+            bar, task = self._shown
+            bar.update(task, completed=self.done)
+
+    def show(self) -> None:
+        """Show the bar from now on."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        with self._lock:
+            if not self._is_closed:
+                self._shown = bar, bar.add_task(self._what, total=self._total, completed=self.done)
+                bar.start()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        with self._lock:
+            self._is_closed = True
+            if self._shown is not None:
+                self._shown[0].stop()
+
+
+@contextmanager
+def interruptible(what_is_done: Callable[[], str]) -> Iterator[None]:
+    """Turn Ctrl-C, and a request to end, into a line that says what is done and what is not; exit code 130.
+
+    Args:
+        what_is_done: Says it, as `12 of 40 are published; run it again for the others.`
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say(f"Interrupted: {what_is_done()}")
+        raise typer.Exit(_INTERRUPTED) from None
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask a person before something changes.
+
+    Args:
+        question: What would happen, as `End 12 sessions?`
+        yes: Whether `--yes` has answered already.
+
+    Raises:
+        CannotRunError: Nobody can be asked: standard input is not a terminal.
+        Exit: The answer is no: exit code 1.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CannotRunError(f"{question} Nobody can be asked here: repeat the command with --yes, or with --dry-run")
+    if not typer.confirm(question, err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(1)

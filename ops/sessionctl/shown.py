@@ -1,13 +1,14 @@
 """Sessions and customers, as tables for people and as JSON for programs."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.table import Table
 from rich.text import Text
 
 from ops.inspection.tables import plain_table, state_in_words
+from ops.sessionctl.durations import distance
 from ops.sessionctl.screen import answers
 from processors.projections.activity import CustomerActivity
 from schemas.items import Session
@@ -15,9 +16,6 @@ from schemas.times import format_rfc3339
 
 _WIDE = 100
 """Columns from which on tables have room for where a session comes from."""
-
-_UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-"""Seconds in each unit of time."""
 
 _FIELDS = (
     "customer_id",
@@ -162,15 +160,4 @@ def _clock(moment: datetime | None) -> str:
 
 def _with_distance(moment: datetime, now: datetime) -> str:
     """Write a time, and how far away that is: `2026-03-01T10:20:30.123Z (1 h 5 min ago)`."""
-    distance = _in_words(abs(moment - now))
-    return f"{format_rfc3339(moment)} ({f'in {distance}' if moment > now else f'{distance} ago'})"
-
-
-def _in_words(duration: timedelta) -> str:
-    """Write a duration in its two largest units."""
-    left, words = int(duration.total_seconds()), []
-    for size, unit in _UNITS:
-        amount, left = divmod(left, size)
-        if amount:
-            words.append(f"{amount} {unit}")
-    return " ".join(words[:2]) or "0 s"
+    return f"{format_rfc3339(moment)} ({distance(moment, now, units=2)})"

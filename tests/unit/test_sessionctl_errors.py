@@ -159,7 +159,7 @@ def refusal(code: str, message: str = "a message\nof two lines") -> aws.ClientEr
     [
         (refusal("ExpiredTokenException"), "the AWS credentials have expired: renew them"),
         (refusal("UnrecognizedClientException"), "AWS does not know these credentials (UnrecognizedClientException)"),
-        (refusal("AccessDeniedException"), "access denied for PutEvents: have it allowed for this role"),
+        (refusal("AccessDeniedException"), "access denied for PutEvents: have events:PutEvents allowed for this role"),
         (refusal("ThrottlingException"), "AWS throttles PutEvents: try again in a moment"),
         (refusal("ResourceNotFoundException"), "PutEvents: what the stack's outputs name is not there"),
         (refusal("Strange"), "PutEvents was refused: Strange: a message of two lines"),
