@@ -3,8 +3,8 @@
 from typing import Any
 
 from processors.projections.projector import Projector
-from processors.runtime import wiring
-from processors.runtime.telemetry import emit_counts
+from processors.runtime import clock, wiring
+from processors.runtime.telemetry import emit_counts, emit_seconds
 
 
 def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
@@ -31,6 +31,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> dict[str, list[dic
         deadline=wiring.deadline(context),
     )
     projected = projector.project(event.get("Records", ()))
+    now = clock.utc_now()
     emit_counts("stream_projector", projected.counts)
+    delays = [max(0.0, (now - login).total_seconds()) for login in projected.logins]
+    emit_seconds("stream_projector", "projection_delay_seconds", *delays)
     lowest = projected.lowest_failed
     return {"batchItemFailures": [] if lowest is None else [{"itemIdentifier": lowest}]}

@@ -25,6 +25,9 @@ VISIBILITY_SECONDS = 1
 CONCURRENCY = 2
 """Each concurrent invocation is a Python process of its own here: more of them than cores only wait for each other."""
 
+COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
+"""CloudFormation does not know it here, though CloudWatch does."""
+
 STREAM_WRAPPER = "stream_wrapper"
 """Module of the local bundle that wraps the handlers of streams."""
 
@@ -52,6 +55,8 @@ def adapt(template: dict[str, Any]) -> None:
     """
     _allow_batches(template["Resources"])
     _know_functions_by_their_sessions(template["Resources"])
+    for name in [name for name, resource in template["Resources"].items() if resource["Type"] == COMPOSITE_ALARM]:
+        del template["Resources"][name]
     for properties in _of_type(template, "AWS::SQS::Queue"):
         if "RedrivePolicy" in properties:
             properties["VisibilityTimeout"] = VISIBILITY_SECONDS

@@ -27,6 +27,8 @@ ALL_ON = {
     **dict.fromkeys(("PublishSessionEvents", "ArchiveSessionEvents"), "true"),
     "ArchiveRetentionDays": "400",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
+    "SilenceAlarmMinutes": "60",
+    "Tracing": "true",
 }
 """Parameters with which every resource exists."""
 

@@ -35,6 +35,9 @@ class FailedBatches:
         bucket: The bucket's name.
         context: The Lambda context; it names the function and the request.
         clock: Returns the time of the object, aware UTC.
+
+    Attributes:
+        kept: How many records and lines were set aside so far.
     """
 
     def __init__(self, client: "S3Client", bucket: str, *, context: object, clock: Callable[[], datetime]) -> None:
@@ -42,6 +45,7 @@ class FailedBatches:
         self._bucket = bucket
         self._context = context
         self._clock = clock
+        self.kept = 0
 
     def put(self, records: Sequence[Any]) -> bool:
         """Set stream records aside, each with a sequence number, in one object.
@@ -82,6 +86,7 @@ class FailedBatches:
         except (ClientError, BotoCoreError) as error:
             logger.warning("records could not be set aside", extra=facts | {"error_code": error_code(error)})
             return False
+        self.kept += count
         logger.error("records set aside", extra=facts)
         return True
 

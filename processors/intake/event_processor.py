@@ -39,12 +39,12 @@ class BatchResult:
 
     Attributes:
         outcomes: One per message, in order.
-        counts: How many events had each outcome, and how many logins had their expiry clipped.
+        counts: How many events had each outcome; `logins` among them, and those whose expiry was clipped.
         ignored: How many events of identity systems were ignored, by system and type.
     """
 
     outcomes: list[Outcome] = field(default_factory=list)
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    counts: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(Outcome, 0)))
     ignored: Counter[IgnoredEvent] = field(default_factory=Counter)
 
 
@@ -158,8 +158,9 @@ class EventProcessor:
             part.outcome = outcome
             if outcome is Outcome.REJECTED:
                 part.refuse(event, CHILD_OF_ANOTHER)
-            elif outcome is Outcome.APPLIED and isinstance(event, LoginEvent) and self.lifetimes.clips(event):
-                result.counts["expiry_clipped"] = result.counts.get("expiry_clipped", 0) + 1
+            elif isinstance(event, LoginEvent) and outcome is not Outcome.RETRY:
+                result.counts["logins"] += 1
+                result.counts["expiry_clipped"] += outcome is Outcome.APPLIED and self.lifetimes.clips(event)
 
     def _set_aside(self, parts: Sequence[_Part], deadline: Deadline) -> None:
         """Send to the rejected-events queue; where that fails the event is a retry, never lost."""

@@ -121,7 +121,8 @@ class SessionPublisher:
         ]
         results = run_all(_call, jobs, concurrency=self._concurrency)
         failed = set().union(*results, self._set_aside_records(raw_records, batch.unreadable))
-        return Published(frozenset(failed), counts | {"failed_records": len(failed)})
+        kept = self._failed_batches.kept if self._failed_batches else 0
+        return Published(frozenset(failed), counts | {"failed_records": len(failed), "records_set_aside": kept})
 
     def _read_all(self, raw_records: Sequence[object]) -> _Batch:
         erased = self._erased.current()

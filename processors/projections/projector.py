@@ -1,8 +1,9 @@
 """Take a batch of stream records into the projections, and send the logouts that follow from it."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import ReadError
@@ -16,6 +17,7 @@ from processors.projections.facts import CustomerFacts, add_record
 from processors.register.erased_list import ErasedList
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
+from schemas.items import Session
 from schemas.stream import StreamRecord, lowest_sequence_number, read_record, sequence_number_of
 
 logger = logging.getLogger(__name__)
@@ -28,10 +30,12 @@ class Projected:
     Args:
         failed: Sequence numbers of the records to deliver again; empty for one without number.
         counts: How many records, customers and commands there were, for the metrics.
+        logins: When the logins happened that the batch brought to the projections; aware UTC.
     """
 
     failed: frozenset[str]
     counts: dict[str, int]
+    logins: tuple[datetime, ...] = ()
 
     @property
     def lowest_failed(self) -> str | None:
@@ -92,8 +96,14 @@ class Projector:
             failed |= step.failed | self._send(step.commands)
             sent += len(step.commands)
         failed |= self._set_aside(raw_records, unreadable)
-        counts = {"records": len(records), "customers": len(facts), "commands": sent, "failed_records": len(failed)}
-        return Projected(frozenset(failed), counts)
+        counts = {
+            "records": len(records),
+            "customers": len(facts),
+            "commands": sent,
+            "failed_records": len(failed),
+            "records_set_aside": self._failed_batches.kept if self._failed_batches else 0,
+        }
+        return Projected(frozenset(failed), counts, tuple(_logins(records, failed)))
 
     def _send(self, commands: Sequence[Command]) -> set[str]:
         """Send logouts; one that cannot be sent fails its record."""
@@ -110,6 +120,16 @@ class Projector:
         aside = [raw for raw in raw_records if sequence_number_of(raw) in named]
         is_done = not named or self._failed_batches.put(aside)
         return unreadable - named if is_done else unreadable
+
+
+def _logins(records: Sequence[StreamRecord], failed: Collection[str]) -> Iterator[datetime]:
+    """Give the times of the logins that are new in these records, those that failed apart."""
+    for record in records:
+        session = record.after
+        if isinstance(session, Session) and session.last_login_time and record.sequence_number not in failed:
+            before = (record.old_image or {}).get("last_login_time")
+            if before != (record.new_image or {}).get("last_login_time"):
+                yield session.last_login_time
 
 
 def _read_all(

@@ -18,6 +18,9 @@ NAMESPACE = "SessionEvents"
 _MOST_TYPES = 50
 """Lines of ignored types an invocation; the rest is one line a system."""
 
+_MOST_VALUES = 20
+"""Durations of one line: enough for percentiles, and each costs time. CloudWatch allows 100."""
+
 _TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
 
 
@@ -54,10 +57,19 @@ def emit_counts(function: str, counts: Mapping[str, int]) -> None:
         metrics.flush_metrics()
 
 
-def emit_seconds(function: str, name: str, seconds: float) -> None:
-    """Emit a duration, dimension `service`; zero as well, so that silence shows."""
+def emit_seconds(function: str, name: str, *seconds: float) -> None:
+    """Emit durations, dimension `service`; zero as well, so that silence shows.
+
+    Args:
+        function: The function, as dimension.
+        name: The metric.
+        seconds: Any number; of many an even sample of the sorted ones, the longest among them, is emitted.
+    """
+    if not seconds:
+        return
     metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
-    metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=seconds)
+    for value in sorted(seconds, reverse=True)[:: len(seconds) // _MOST_VALUES + 1]:
+        metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
     metrics.flush_metrics()
 
 

@@ -43,6 +43,8 @@ OTHER = {
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
     "AlarmTopicArn": "arn:aws:sns:us-east-1:000000000000:alarms",
+    "SilenceAlarmMinutes": "30",
+    "Tracing": "true",
 }
 LEFT = {
     "CustomerNamespace": "changes every id; tests/unit/test_template.py and tests/unit/test_namespaces.py cover it",

@@ -53,8 +53,14 @@ def test_outcomes_are_counted_as_metrics(backend: Backend, capsys: pytest.Captur
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     [metrics] = [line for line in lines if "_aws" in line]
     assert metrics["service"] == "sqs_consumer"
-    counts = {name: metrics[name] for name in ("applied", "duplicate", "rejected", "expiry_clipped")}
-    assert counts == {"applied": [1.0], "duplicate": [1.0], "rejected": [1.0], "expiry_clipped": [1.0]}
+    counts = {name: metrics[name] for name in ("applied", "duplicate", "rejected", "expiry_clipped", "logins")}
+    assert counts == {
+        "applied": [1.0],
+        "duplicate": [1.0],
+        "rejected": [1.0],
+        "expiry_clipped": [1.0],
+        "logins": [2.0],
+    }
 
 
 def test_a_logout_whose_session_is_not_here_yet_is_the_only_retry(backend: Backend) -> None:

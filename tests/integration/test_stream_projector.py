@@ -41,6 +41,30 @@ def test_the_projection_counts_live_sessions_and_knows_the_last_login(backend: B
     assert (found.last_login_time, found.last_login_session_id) == (at(3), "k")
 
 
+def test_the_time_from_a_login_to_its_projection_is_measured_once_per_login_and_not_for_logouts(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend.sessions.apply([login("a", minute=-2), login("b", minute=-1)])
+    backend.sessions.apply([logout("a")])
+
+    project(backend.stream_records())
+
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "projection_delay_seconds" in line]
+    assert (line["service"], line["projection_delay_seconds"]) == ("stream_projector", [120.0, 60.0])
+
+
+def test_of_many_logins_a_sample_with_the_longest_delay_is_measured(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backend.sessions.apply([login(f"s-{number}", minute=-number) for number in range(41)])
+
+    project(backend.stream_records())
+
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "projection_delay_seconds" in line]
+    assert max(line["projection_delay_seconds"]) == 2400
+    assert 10 <= len(line["projection_delay_seconds"]) <= 20
+
+
 def test_the_count_is_right_the_second_a_session_runs_out(backend: Backend) -> None:
     backend.sessions.apply([login("a", expires_at=at(60)), login("b", expires_at=at(90))])
     project(backend.stream_records())
