@@ -2,13 +2,20 @@
 
 # ruff: noqa: PLC0415 (rich and the models are slow to import)
 
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName
-from ops.sessionctl.screen import say, show_json
+from ops.sessionctl.failures import CannotRunError
+from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
+from ops.sessionctl.screen import progress, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
+
+if TYPE_CHECKING:
+    from schemas.items import Session
+
+_SHOWN_CUSTOMERS = 10
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
 
@@ -28,7 +35,9 @@ def get() -> None:
 def session(
     session_id: SessionArgument,
     *,
-    customer: CustomerOption,
+    customer: Annotated[
+        str | None, typer.Option("--customer", metavar="ID", help="The customer, where several have this session id.")
+    ] = None,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -36,28 +45,40 @@ def session(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a session, whatever its state.
+    """Show a session or a child session, whatever its state: what ended it, its parent, its children.
 
-    Example:
+    Examples:
+      sessionctl get session session-a1
       sessionctl get session session-a1 --customer customer-1001
     """
+    from ops.inspection.customers import children_of, find_sessions
     from ops.sessionctl import shown
 
+    now = datetime.now(UTC)
+    children: list[Session] = []
     with open_stack(Where(local, name, stack_name, profile, region)) as stack:
-        found = stack.sessions.get_session_by_session_id(session_id, customer)
+        found = find_sessions(stack.sessions, session_id, customer)
+        if len(found) == 1 and found[0].parent_session_id is None and not as_json:
+            children = children_of(stack.sessions, found[0])
+    if len(found) > 1:
+        customers = ", ".join(sorted(str(each.customer_id) for each in found)[:_SHOWN_CUSTOMERS])
+        raise CannotRunError(
+            f"{len(found)} sessions have the id {session_id}: choose one with --customer; customers: {customers}"
+        )
     if as_json:
-        show_json(shown.session_document(found))
-    elif found is not None:
-        shown.show_session(found)
-    if found is None:
-        _nothing(f"no session {session_id} of customer {customer}; a child session is shown by `get parent`")
+        show_json(shown.session_document(found[0], now) if found else None)
+    elif found:
+        shown.show_session(found[0], children, now)
+    if not found:
+        _nothing(f"no session {session_id}" + (f" of customer {customer}" if customer is not None else ""))
 
 
 @app.command()
-def customer(
+def customer(  # noqa: PLR0913 (each an option)
     customer_id: CustomerArgument,
     *,
     every: Annotated[bool, typer.Option("--all", help="Ended and expired sessions as well.")] = False,
+    output: Output = Form.TABLE,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -65,22 +86,26 @@ def customer(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a customer's last login, number of live sessions, and sessions.
+    """Show a customer: last login, number of live sessions, and each session with its child sessions.
 
     Examples:
       sessionctl get customer customer-1001
-      sessionctl get customer customer-1001 --all --json
+      sessionctl get customer customer-1001 --all -o wide
     """
+    from ops.inspection.customers import view_customer
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
-        activity = stack.projections.get_customer_activity(customer_id)
-        sessions = stack.sessions.get_sessions_by_customer_id(customer_id, live_only=not every)
-    if as_json:
-        show_json(shown.customer_document(activity, sessions))
-    elif activity.last_login_time or sessions:
-        shown.show_customer(activity, sessions, every=every)
-    if not activity.last_login_time and not sessions:
+    form, now = form_of(output, as_json), datetime.now(UTC)
+    with open_stack(Where(local, name, stack_name, profile, region)) as stack, progress("Reading sessions") as steps:
+        view = view_customer(
+            stack.sessions, stack.projections, customer_id, every=every, now=now, on_read=steps.advance
+        )
+    is_known = view.activity.last_login_time is not None or bool(view.sessions) or view.left_out > 0
+    if form is Form.JSON:
+        show_json(shown.customer_document(view, now))
+    elif is_known:
+        shown.show_customer(view, form, now, every=every)
+    if not is_known:
         _nothing(f"no login of customer {customer_id}")
 
 
@@ -88,6 +113,7 @@ def customer(
 def children(
     session_id: SessionArgument,
     *,
+    output: Output = Form.TABLE,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -102,12 +128,11 @@ def children(
     """
     from ops.sessionctl import shown
 
+    form, now = form_of(output, as_json), datetime.now(UTC)
     with open_stack(Where(local, name, stack_name, profile, region)) as stack:
         found = stack.sessions.get_child_sessions_by_session_id(session_id)
-    if as_json:
-        show_json([shown.session_document(child) for child in found])
-    elif found:
-        shown.show_sessions(f"Child sessions of {session_id}", found)
+    if found or form is Form.JSON:
+        shown.show_sessions(f"Child sessions of {session_id}", found, form, now)
     if not found:
         _nothing(f"no child session of {session_id}")
 
@@ -135,7 +160,7 @@ def parent(
     if as_json:
         show_json(None if found is None else shown.family_document(found))
     elif found is not None:
-        shown.show_family(found)
+        shown.show_session(found, [], datetime.now(UTC))
     if found is None:
         _nothing(f"no child session {child_session_id}")
 

@@ -42,6 +42,7 @@ class Column:
         heading: What people read above it.
         key: The member of the row, which is the heading in CSV.
         shown: Writes a value that is not None for people, plain or as rich `Text`; None: as it stands.
+        drawn: The same, of the whole row, instead of `shown`.
         priority: 0 stays in any terminal; of the others the greatest is dropped first where there is no room.
         is_wide: Whether tables show it with `-o wide` only.
         is_text: Whether it is free text, which may wrap. Ids never do.
@@ -51,6 +52,7 @@ class Column:
     heading: str
     key: str
     shown: "Callable[[Any], str | Text] | None" = None
+    drawn: "Callable[[Row], str | Text] | None" = None
     priority: int = 0
     is_wide: bool = False
     is_text: bool = False
@@ -136,7 +138,7 @@ def table_of(rows: Sequence[Row], columns: Sequence[Column], room: int | None) -
     from rich import box
     from rich.table import Table
 
-    cells = {column.key: [_cell(row.get(column.key), column) for row in rows] for column in columns}
+    cells = {column.key: [_cell(row, column) for row in rows] for column in columns}
     if room is not None:
         widths = {key: max(text.cell_len for text in texts) for key, texts in cells.items()}
         columns = _fitting(columns, widths, room)
@@ -185,10 +187,13 @@ def _print(table: "Table", room: int | None, *, is_terminal: bool) -> None:
         typer.echo(line.rstrip())
 
 
-def _cell(value: Any, column: Column) -> "Text":
+def _cell(row: Row, column: Column) -> "Text":
     from rich.text import Text
 
-    if value is not None and column.shown is not None:
+    value = row.get(column.key)
+    if column.drawn is not None:
+        value = column.drawn(row)
+    elif value is not None and column.shown is not None:
         value = column.shown(value)
     return value if isinstance(value, Text) else Text(printable(_plain(value)))
 
