@@ -161,13 +161,14 @@ def show_customer(view: CustomerView, form: Form, now: datetime, *, every: bool)
         return
     activity = view.activity
     count = ("" if activity.is_exact else "at least ") + f"{activity.session_count:,}"
-    _show_lines(
-        [
-            ("customer", activity.customer_id),
-            ("live sessions", Text(count, style="bold")),
-            ("last login", _last_login(activity, now) + _became(view.last_login, now)),
-        ]
-    )
+    lines: list[tuple[str, str | Text]] = [
+        ("customer", activity.customer_id),
+        ("live sessions", Text(count, style="bold")),
+    ]
+    if activity.last_login_time is not None:
+        lines.append(("last login", _with_distance(activity.last_login_time, now)))
+        lines.append(("on session", f"{activity.last_login_session_id}{_became(view.last_login, now)}"))
+    _show_lines(lines)
     if view.sessions:
         answers().print()
         show_sessions("Sessions" if every else "Live sessions", view.sessions, form, now)
@@ -178,7 +179,9 @@ def show_customer(view: CustomerView, form: Form, now: datetime, *, every: bool)
 
 def show_last_login(activity: CustomerActivity) -> None:
     """Show when a customer last logged in."""
-    answers().print(_last_login(activity, datetime.now(UTC)), markup=False, soft_wrap=True)
+    if activity.last_login_time is not None:
+        moment = _with_distance(activity.last_login_time, datetime.now(UTC))
+        answers().print(f"{moment} on session {activity.last_login_session_id}", markup=False, soft_wrap=True)
 
 
 def _show_lines(lines: Sequence[tuple[str, "str | Text"]]) -> None:
@@ -213,12 +216,6 @@ def _state(row: Row, now: datetime) -> Text:
         case _:
             reason = row.get("end_reason")
             return Text(f"ended{since}" + (f" ({printable(reason)})" if reason else ""))
-
-
-def _last_login(activity: CustomerActivity, now: datetime) -> str:
-    if activity.last_login_time is None:
-        return "never"
-    return f"{_with_distance(activity.last_login_time, now)} on session {activity.last_login_session_id}"
 
 
 def _became(session: Session | None, now: datetime) -> str:

@@ -93,7 +93,7 @@ def test_a_session_id_that_is_used_again_after_its_logout_is_explained(
 
     printed = capsys.readouterr().out
     assert shown.sessions == []
-    assert "on session s1: ended 50 min ago (user)" in printed
+    assert "s1: ended 50 min ago (user)" in printed
     assert (
         "s1 ended at 2026-03-01T12:10:00.000Z (user), and a login came for it at 2026-03-01T12:20:00.000Z." in printed
     )
