@@ -33,6 +33,16 @@ class Where:
     profile: str | None
     region: str | None
 
+    def options(self) -> list[str]:
+        """Write it as options again, for a command that is to be about the same stack."""
+        named = {
+            "--name": self.name,
+            "--stack-name": self.stack_name,
+            "--profile": self.profile,
+            "--region": self.region,
+        }
+        return [part for option, value in named.items() if value is not None for part in (option, value)]
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -53,14 +63,14 @@ class Stack:
         """Its sessions table."""
         from processors.session_table import SessionTable
 
-        return SessionTable(self._client("dynamodb"), self.outputs["SessionsTableName"])
+        return SessionTable(self.client("dynamodb"), self.outputs["SessionsTableName"])
 
     @property
     def projections(self) -> "ProjectionTable":
         """Its projections table."""
         from processors.projection_table import ProjectionTable
 
-        return ProjectionTable(self._client("dynamodb"), self.outputs["ProjectionsTableName"])
+        return ProjectionTable(self.client("dynamodb"), self.outputs["ProjectionsTableName"])
 
     def publisher(self, source: str) -> "Publisher":
         """Make a publisher to its event bus and queue.
@@ -71,8 +81,8 @@ class Stack:
         from ops.publishing.publisher import Publisher
 
         return Publisher(
-            events=self._client("events"),
-            sqs=self._client("sqs"),
+            events=self.client("events"),
+            sqs=self.client("sqs"),
             bus_name=self.outputs["EventBusName"],
             queue_url=self.outputs["SessionEventsQueueUrl"],
             source=source,
@@ -83,13 +93,20 @@ class Stack:
         from ops.inspection.audit import audit
 
         return audit(
-            self._client("dynamodb"),
+            self.client("dynamodb"),
             sessions_table=self.outputs["SessionsTableName"],
             projections_table=self.outputs["ProjectionsTableName"],
         )
 
-    def _client(self, service: str) -> Any:
-        return _client(self.session, service)
+    def client(self, service: str, *, patience_seconds: int = 30, attempts: int = 3) -> Any:
+        """Make a boto3 client of a service, as boto3 names it.
+
+        Args:
+            service: Its name.
+            patience_seconds: How long an answer may take.
+            attempts: How often a request is made at most.
+        """
+        return _client(self.session, service, patience_seconds=patience_seconds, attempts=attempts)
 
 
 @contextmanager
@@ -148,8 +165,12 @@ def _deployed(name: str, where: Where) -> Stack:
     return Stack(f"stack {name}", outputs, session)
 
 
-def _client(session: "boto3.Session", service: str) -> Any:
+def _client(session: "boto3.Session", service: str, *, patience_seconds: int = 30, attempts: int = 3) -> Any:
     from botocore.config import Config
 
-    settings = Config(connect_timeout=5, read_timeout=30, retries={"mode": "standard", "total_max_attempts": 3})
+    settings = Config(
+        connect_timeout=5,
+        read_timeout=patience_seconds,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+    )
     return session.client(service, config=settings)  # type: ignore[call-overload] # the name is a variable

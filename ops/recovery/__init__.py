@@ -1,0 +1,1 @@
+"""What waits for a person, and its remedy: rejected events, dead letters, failed stream batches."""
