@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ops.sessionctl import audit, demo, environment, get, local, mapping, publish
+from ops.sessionctl import (
+    audit,
+    dead_letters,
+    demo,
+    environment,
+    failed_batches,
+    get,
+    local,
+    mapping,
+    publish,
+    rejected,
+)
 from ops.sessionctl.failures import explain
 from ops.sessionctl.screen import say
 
@@ -24,6 +35,9 @@ _COMMANDS = (
     (_EVENTS, "publish", publish.app),
     (_EVENTS, "mapping", mapping.app),
     (_PEOPLE, "get", get.app),
+    (_OPERATE, "rejected", rejected.app),
+    (_OPERATE, "dead-letters", dead_letters.app),
+    (_OPERATE, "failed-batches", failed_batches.app),
     (_OPERATE, "audit", audit.audit_projections),
 )
 """Every command: its group in the help, its name, and the function or the application of several."""
