@@ -124,6 +124,6 @@ def matcher(filters: Sequence[str], names: Sequence[str]) -> Callable[[Mapping[s
     for text in filters:
         name, separator, pattern = text.partition("=")
         if not separator or name not in names:
-            raise FilterError(f"--filter {text!r} is not NAME=PATTERN with one of {', '.join(names)} as name")
+            raise FilterError(f"{text!r} is not NAME=PATTERN with one of {', '.join(names)} as name")
         wanted.append((name, pattern))
     return lambda facts: all(fnmatchcase(facts.get(name, ""), pattern) for name, pattern in wanted)

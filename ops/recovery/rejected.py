@@ -13,7 +13,7 @@ from processors.session_table import CHILD_OF_ANOTHER
 from providers.envelopes import IgnoredEvent, Providers, ReadEvent, RejectedEvent, read_events
 from providers.provider_mappings import ProviderMapping, ProviderMappings
 from schemas.events import EVENT_MODELS, Client, LoginEvent
-from schemas.times import parse_rfc3339
+from schemas.times import format_rfc3339, parse_rfc3339
 
 _MASKED = re.compile(r"<(?:text|number|list|object), \d+(?:, [0-9a-f]{12})?>")
 _MASKED_NAME = re.compile(r"<name \d+, (\d+)>")
@@ -66,9 +66,7 @@ class Rejected:
         return {
             "event_id": self.event_id,
             "reason": self.reason,
-            "rejected_at": self.message.sent_at.isoformat()
-            if self.rejected_at is None
-            else self.rejected_at.isoformat(),
+            "rejected_at": format_rfc3339(self.rejected_at or self.message.sent_at),
             "source": self.source,
             "message_id": self.original_message_id,
             "body_sha256": self.body_sha256,

@@ -71,6 +71,7 @@ def list_dead_letters(
         total,
         form,
         next_command=lambda example: command_line("dead-letters", "show", example, *where.options()),
+        remedy=command_line("dead-letters", "redrive", *where.options()),
     )
 
 

@@ -70,6 +70,7 @@ def list_failed_batches(
         listing.total,
         form,
         next_command=lambda example: command_line("failed-batches", "show", example, *where.options()),
+        remedy=command_line("failed-batches", "replay", *where.options()),
         is_exact=listing.is_total_exact,
     )
 

@@ -69,6 +69,7 @@ def list_rejected(
         total,
         form,
         next_command=lambda example: command_line("rejected", "show", example, *where.options()),
+        remedy=command_line("rejected", "replay", *where.options()),
     )
 
 

@@ -88,6 +88,7 @@ def show_groups(
     form: Form,
     *,
     next_command: Callable[[str], str],
+    remedy: str,
     is_exact: bool = True,
 ) -> None:
     """Show what waits, grouped by reason and source, and say of how many it is.
@@ -98,6 +99,7 @@ def show_groups(
         total: How many there are.
         form: The form of the answer.
         next_command: Writes the command that shows one of them.
+        remedy: The command that mends it.
         is_exact: Whether the total is exact.
     """
     from ops.recovery.grouping import grouped
