@@ -110,7 +110,7 @@ def show(
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
                 raise
-            say(f"There is no object {key} in the failed-batches bucket.")
+            say(f"Nothing has the key {key} in the failed-batches bucket.")
             raise typer.Exit(1) from None
     contents: list[Any] = []
     problem = ""
