@@ -1,4 +1,7 @@
-"""`python -m ops.benchmark`: measure, print the targets, write `docs/benchmarks.md`."""
+"""`python -m ops.benchmark`: measure, print the targets, write `docs/benchmarks.md`.
+
+`python -m ops.benchmark life-cycle` measures life-cycle events alone, and writes that section anew.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,16 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.benchmark.document import write_report
-from ops.benchmark.results import QUICK, Plan, measure
-from ops.benchmark.targets import Target, judge
+from ops.benchmark.life_cycle.results import measure_life_cycle
+from ops.benchmark.life_cycle.section import TITLE, render_life_cycle
+from ops.benchmark.markdown import with_section
+from ops.benchmark.results import QUICK, Plan, describe_machine, measure
+from ops.benchmark.target import Target
+from ops.benchmark.targets import judge, judge_life_cycle
 from ops.checkout import CHECKOUT
 from ops.engines.child_process import EngineError
 from ops.inspection.tables import plain_table
+from ops.local_aws.stack import LocalStackError
 from ops.packaging.package import BuildError
 
 _DOCS = CHECKOUT / "docs"
@@ -26,6 +34,7 @@ _DOCS = CHECKOUT / "docs"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; answers 1 where a counted target is missed: those do not depend on the machine."""
     parser = argparse.ArgumentParser(prog="python -m ops.benchmark", description=__doc__)
+    parser.add_argument("part", nargs="?", choices=["life-cycle"], help="measure this alone (default: everything)")
     parser.add_argument(
         "--quick", action="store_true", help="a few batches on the stub, in seconds: to see that it works"
     )
@@ -49,14 +58,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.no_start_up:
         plan = replace(plan, is_start_up=False)
     try:
-        results = measure(plan, day=datetime.now(UTC).date(), tell=_tell)
-    except (EngineError, BuildError) as error:
+        document, targets = (
+            _measure_life_cycle(plan, options.output) if options.part else _measure(plan, options.output)
+        )
+    except (EngineError, BuildError, LocalStackError) as error:
         sys.exit(f"benchmark: {error}")
-    document = write_report(results, options.output)
-    targets = judge(results)
     _print_targets(targets)
     print(f"Written: {document}, with every figure")
     return int(any(not target.is_met and target.kind == "counted" for target in targets))
+
+
+def _measure(plan: Plan, folder: Path) -> tuple[Path, list[Target]]:
+    results = measure(plan, day=datetime.now(UTC).date(), tell=_tell)
+    more = [] if results.life_cycle is None else judge_life_cycle(results.life_cycle)
+    return write_report(results, folder), judge(results) + more
+
+
+def _measure_life_cycle(plan: Plan, folder: Path) -> tuple[Path, list[Target]]:
+    measured = measure_life_cycle(
+        plan.life_cycle,
+        service_ms=plan.service_ms,
+        day=datetime.now(UTC).date(),
+        machine=describe_machine(),
+        tell=_tell,
+    )
+    targets = judge_life_cycle(measured)
+    document = folder / "benchmarks.md"
+    text = document.read_text(encoding="utf-8") if document.exists() else "# Benchmarks\n"
+    document.write_text(with_section(text, TITLE, render_life_cycle(measured, targets)), encoding="utf-8")
+    return document, targets
 
 
 def _print_targets(targets: Sequence[Target]) -> None:

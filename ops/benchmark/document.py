@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ops.benchmark.life_cycle.section import render_life_cycle
+from ops.benchmark.markdown import section, table
 from ops.benchmark.measuring import OURS_PER_ROUND, Figures
 from ops.benchmark.pictures import all_sizes, charts_of
 from ops.benchmark.pipelines import OURS, TEXTBOOK
@@ -17,7 +19,7 @@ from ops.benchmark.prices import (
     cost_of_a_million_sessions,
 )
 from ops.benchmark.results import USUAL_SIZE, Results
-from ops.benchmark.targets import judge
+from ops.benchmark.targets import judge, judge_life_cycle
 from ops.packaging.start_up import BASELINE, RUNS
 
 _INTRODUCTION = """\
@@ -63,19 +65,20 @@ def render(results: Results) -> str:
         _start_up(results),
         _local(results),
         _steady_state(results),
+        _life_cycle(results),
     ]
-    return "\n".join(section for section in sections if section)
+    return "\n".join(text for text in sections if text)
 
 
 def _targets(results: Results) -> str:
     targets = judge(results)
     rows = [[t.name, t.limit, t.measured, "met" if t.is_met else "**missed**"] for t in targets]
     reasons = dict.fromkeys(target.why for target in targets if target.why and not target.is_met)
-    return _section("Targets", _table(["ratio in this run", "target", "measured", ""], rows), *reasons)
+    return section("Targets", table(["ratio in this run", "target", "measured", ""], rows), *reasons)
 
 
 def _consumers(results: Results) -> str:
-    return _section(
+    return section(
         f"Consumer, batches of {USUAL_SIZE}",
         "Per event, and the whole batch's duration: median and 99th percentile, which of so few samples "
         f"({results.plan.rounds} of the textbook's, {OURS_PER_ROUND * results.plan.rounds} of ours) is the longest.",
@@ -85,7 +88,7 @@ def _consumers(results: Results) -> str:
 
 
 def _projectors(results: Results) -> str:
-    return _section(
+    return section(
         "Projector",
         "Per stream record, of what the consumer's batch wrote. Duplicates write nothing, so no record tells of them.",
         _contenders("records of", {comparison.workload: comparison.projectors for comparison in results.workloads}),
@@ -95,7 +98,7 @@ def _projectors(results: Results) -> str:
 
 def _contenders(heading: str, workloads: Mapping[str, dict[str, Figures]]) -> str:
     rows = [row for workload, contenders in workloads.items() for row in _rows(workload, contenders)]
-    return _table([heading, "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
+    return table([heading, "", "requests", "CPU ms", "write units", "read units", "batch ms", "p99"], rows)
 
 
 def _sizes(results: Results) -> str:
@@ -108,8 +111,8 @@ def _sizes(results: Results) -> str:
             else:
                 cells = [f"{figures.requests:.3f}", f"{figures.cpu_ms:.3f}", f"{figures.batch_ms:,.0f}"]
                 rows.append([f"{comparison.size:,}", name, *cells, f"{figures.batch_ms_p99:,.0f}"])
-    table = _table(["logins in a batch", "", "requests", "CPU ms", "batch ms", "p99"], rows)
-    return _section("Batch size", table, "![Duration of a batch](benchmarks/batch-size.svg)")
+    sizes = table(["logins in a batch", "", "requests", "CPU ms", "batch ms", "p99"], rows)
+    return section("Batch size", sizes, "![Duration of a batch](benchmarks/batch-size.svg)")
 
 
 def _growth(results: Results) -> str:
@@ -140,13 +143,13 @@ def _growth(results: Results) -> str:
         "its read units",
         "its batch ms",
     ]
-    return _section(
+    return section(
         "Growth with the sessions of a customer",
         "Ten logins more in one batch, per event; the sessions before them are in the projection. The register has no "
         "item that grows with them. A projection holds at most 256 sessions, so its item, and with it the price of "
         "reading and writing it, stops growing there. The textbook's counter is one number, and wrong after the first "
         "stream batch that is delivered twice.",
-        _table(header, rows),
+        table(header, rows),
     )
 
 
@@ -156,7 +159,7 @@ def _cost(results: Results) -> str:
     for name in (OURS, TEXTBOOK):
         cost = cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
         rows.append([name, *(f"${part:.2f}" for part in (cost.writes, cost.reads, cost.compute, cost.total))])
-    return _section(
+    return section(
         "Dollars per million sessions",
         "The mixed day: a login, a logout and 0.86 silent re-logins a session. List prices of us-east-1, on demand, "
         f"{PRICES_AS_OF}: ${WRITE_UNITS_MILLION} per million write units, ${READ_UNITS_MILLION} per million read "
@@ -165,7 +168,7 @@ def _cost(results: Results) -> str:
         "invocations, at this machine's speed: at 512 MB a function has a third of a core. Left out are queue, bus and "
         "logs, which both pay alike, and storage: ours keeps tombstones for a week, the textbook an idempotency item "
         "per event for a day.",
-        _table(["", "writes", "reads", "Lambda", "total"], rows),
+        table(["", "writes", "reads", "Lambda", "total"], rows),
         "![Dollars per million sessions](benchmarks/cost.svg)",
     )
 
@@ -184,13 +187,13 @@ def _start_up(results: Results) -> str:
         ]
         for name, one in results.start_up.items()
     ]
-    return _section(
+    return section(
         "Start-up",
         "From the start of the process to the first request for an event (`next`), and on to the answer to one with "
         f"nothing to do; under awslambdaric, on what `make build` packs. Medians of {RUNS}, taken in turn. What is "
         "compared with makes its client before it asks for an event, the handlers make theirs with the first one: "
         "the way to the answer holds the same work.",
-        _table(["function", "to `next`", "ms", "to the answer", "ms"], rows),
+        table(["function", "to `next`", "ms", "to the answer", "ms"], rows),
     )
 
 
@@ -203,12 +206,12 @@ def _local(results: Results) -> str:
             for name, one in figures.items():
                 ratio = _ratio(one.batch_ms, figures[TEXTBOOK].batch_ms)
                 rows.append([comparison.workload, role, name, f"{one.cpu_ms:.3f}", f"{one.batch_ms:,.0f}", ratio])
-    return _section(
+    return section(
         "On DynamoDB Local",
         f"The same handlers against a real engine on the same cores, batches of {USUAL_SIZE}. Its own work is most of "
         "the time: it does one write after the other, so requests in parallel gain little, and it looks through the "
         "whole table for the SELECT that reads the children of ended sessions, which the service does not.",
-        _table(["events", "", "", "CPU ms", "batch ms", "of the textbook's"], rows),
+        table(["events", "", "", "CPU ms", "batch ms", "of the textbook's"], rows),
     )
 
 
@@ -216,12 +219,17 @@ def _steady_state(results: Results) -> str:
     state = results.steady_state
     if state is None:
         return ""
-    return _section(
+    return section(
         "Steady state",
         f"{state.events:,} logins through the consumer in one process, against the stub without service time: "
         f"{state.seconds:,.0f} s. Peak of resident memory after a tenth of them {state.early_peak_mb:.1f} MB, "
         f"after all {state.peak_mb:.1f} MB.",
     )
+
+
+def _life_cycle(results: Results) -> str:
+    measured = results.life_cycle
+    return "" if measured is None else render_life_cycle(measured, judge_life_cycle(measured))
 
 
 def _rows(workload: str, contenders: dict[str, Figures]) -> Iterable[list[str]]:
@@ -247,12 +255,3 @@ def _ratio(ours: float, theirs: float) -> str:
     if ours == 0 or theirs == 0:
         return "" if ours != theirs else "="
     return f"1/{theirs / ours:.1f}" if ours < theirs else f"{ours / theirs:.2f}"
-
-
-def _section(title: str, *paragraphs: str) -> str:
-    return "\n\n".join([f"## {title}", *paragraphs]) + "\n"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    alignment = ["---" if column < 2 else "---:" for column in range(len(header))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, alignment, *rows])

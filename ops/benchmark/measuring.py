@@ -68,6 +68,13 @@ class Figures:
         """Requests per event."""
         return median(sample.counts.requests / sample.size for sample in self.samples)
 
+    def requests_of(self, is_wanted: Callable[[str], bool]) -> float:
+        """Requests per event of those operations that are wanted."""
+        return median(
+            sum(count for operation, count in sample.counts.operations.items() if is_wanted(operation)) / sample.size
+            for sample in self.samples
+        )
+
     @property
     def write_units(self) -> float:
         """Write units per event, indexes included."""
@@ -146,14 +153,14 @@ class Measurement:
     def _run(self, pipeline: Pipeline, workload: Workload, into: Comparison) -> Changes:
         if workload.before:
             with self._engine.unhurried():
-                _succeed(pipeline.consume, sqs_batch(workload.before))
+                succeed(pipeline.consume, sqs_batch(workload.before))
                 before = stream_batch(self._engine.take_changes(pipeline.sessions_table), at=self._now())
-                _succeed(pipeline.project, before)
-        sample = self._time(pipeline.consume, sqs_batch(workload.batch), len(workload.batch))
+                succeed(pipeline.project, before)
+        sample = timed(self._engine, pipeline.consume, sqs_batch(workload.batch), len(workload.batch))
         into.consumers.setdefault(pipeline.name, Figures()).samples.append(sample)
         changes = self._engine.take_changes(pipeline.sessions_table)
         if changes:
-            sample = self._time(pipeline.project, stream_batch(changes, at=self._now()), len(changes))
+            sample = timed(self._engine, pipeline.project, stream_batch(changes, at=self._now()), len(changes))
             into.projectors.setdefault(pipeline.name, Figures()).samples.append(sample)
             with self._engine.unhurried():
                 pass
@@ -161,7 +168,7 @@ class Measurement:
 
     def _run_bare(self, bare: BareLoop, changes: Changes, into: Comparison) -> None:
         requests = bare.prepare([after for _, after in changes])
-        sample = self._time(lambda prepared, _: bare.write(prepared), requests, len(changes))
+        sample = timed(self._engine, lambda prepared, _: bare.write(prepared), requests, len(changes))
         into.consumers.setdefault(BARE, Figures()).samples.append(sample)
         with self._engine.unhurried():
             pass
@@ -171,24 +178,41 @@ class Measurement:
         self._batches += 1
         return START + self._batches * timedelta(seconds=6)
 
-    def _time(self, handler: Callable[[Any, Any], Any], batch: Any, size: int) -> Sample:
-        gc.collect()  # what went before is not to be paid for here
-        cpu, wall = time.process_time(), time.perf_counter()
-        answer = handler(batch, Context())
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-        _check(answer)
-        return Sample(size, cpu, wall, self._engine.counts())
+
+def timed(engine: Engine, handler: Callable[[Any, Any], Any], event: Any, size: int) -> Sample:
+    """Measure one invocation.
+
+    Args:
+        engine: Counts what it is asked.
+        handler: Whose invocation.
+        event: What it is invoked with.
+        size: What the sample's figures are divided by.
+
+    Raises:
+        RuntimeError: It answered with failures.
+    """
+    gc.collect()  # what went before is not to be paid for here
+    cpu, wall = time.process_time(), time.perf_counter()
+    answer = handler(event, Context())
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    _check(answer)
+    return Sample(size, cpu, wall, engine.counts())
 
 
-def _succeed(handler: Callable[[Any, Any], Any], batch: dict[str, Any]) -> None:
+def succeed(handler: Callable[[Any, Any], Any], batch: dict[str, Any]) -> None:
+    """Invoke a handler, unmeasured.
+
+    Raises:
+        RuntimeError: It answered with failures.
+    """
     _check(handler(batch, Context()))
 
 
 def _check(answer: Any) -> None:
-    if answer is not None and answer["batchItemFailures"]:
+    if answer is not None and answer.get("batchItemFailures"):
         raise RuntimeError(f"a batch failed, so its figures mean nothing: {answer['batchItemFailures'][:3]}")
 
 
 def apply(pipeline: Pipeline, events: list[Event]) -> None:
     """Bring events into a pipeline's tables, unmeasured."""
-    _succeed(pipeline.consume, sqs_batch(events))
+    succeed(pipeline.consume, sqs_batch(events))

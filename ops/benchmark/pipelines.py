@@ -15,6 +15,7 @@ from processors import sqs_consumer, stream_projector
 
 OURS, TEXTBOOK, BARE = "ours", "textbook", "bare loop"
 SESSIONS_TABLE, PROJECTIONS_TABLE, BARE_TABLE = "sessions", "projections", "bare-sessions"
+AGENDA_TABLE = "agenda"
 REGION = "us-east-1"
 
 
@@ -65,6 +66,10 @@ def environment(*, dynamodb_endpoint: str, sqs_endpoint: str) -> Iterator[None]:
         "PROJECTIONS_TABLE": PROJECTIONS_TABLE,
         "SESSION_EVENTS_QUEUE_URL": f"{sqs_endpoint}/queue/session-events",
         "REJECTED_EVENTS_QUEUE_URL": f"{sqs_endpoint}/queue/rejected-events",
+        "SESSIONS_BUS_NAME": "sessions",
+        "ARCHIVE_STREAM_NAME": "sessions",
+        "EXPIRY_AGENDA_TABLE": AGENDA_TABLE,
+        "EXPIRY_INTERVAL_SECONDS": "60",  # one sweep an invocation
     }
     nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (closed below, with the redirection)
     with nowhere, redirect_stdout(nowhere), process_environment(settings, without_prefix="AWS_"):

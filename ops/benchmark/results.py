@@ -14,6 +14,7 @@ import botocore
 
 from ops.benchmark.engines import local_engine, stub_engine
 from ops.benchmark.growth import Growth, measure_growth
+from ops.benchmark.life_cycle.results import QUICK_LIFE_CYCLE, LifeCycle, LifeCyclePlan, measure_life_cycle
 from ops.benchmark.measuring import Comparison, Measurement
 from ops.benchmark.pipelines import OURS, make_pipelines
 from ops.benchmark.steady_state import PROCESS_STATUS, SteadyState, measure_steady_state
@@ -38,6 +39,7 @@ class Plan:
         steady_events: Events of the long life; 0 leaves it out.
         is_local: Whether to measure on DynamoDB Local, too.
         is_start_up: Whether to start the built functions under Lambda's runtime client.
+        life_cycle: How much of life-cycle events.
     """
 
     service_ms: float = 5.0
@@ -48,6 +50,7 @@ class Plan:
     steady_events: int = 1_000_000
     is_local: bool = True
     is_start_up: bool = True
+    life_cycle: LifeCyclePlan = field(default_factory=LifeCyclePlan)
 
 
 QUICK = Plan(
@@ -59,6 +62,7 @@ QUICK = Plan(
     steady_events=0,
     is_local=False,
     is_start_up=False,
+    life_cycle=QUICK_LIFE_CYCLE,
 )
 
 
@@ -75,6 +79,7 @@ class Results:
         local: On DynamoDB Local.
         steady_state: The long life, where it was measured.
         start_up: By function, the first is what to compare with; empty where it was not measured.
+        life_cycle: Of life-cycle events.
     """
 
     plan: Plan
@@ -86,6 +91,7 @@ class Results:
     local: list[Comparison] = field(default_factory=list)
     steady_state: SteadyState | None = None
     start_up: dict[str, StartUp] = field(default_factory=dict)
+    life_cycle: LifeCycle | None = None
 
     def workload(self, name: str) -> Comparison:
         """Find a workload's comparison on the stub."""
@@ -103,7 +109,8 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
     Raises:
         EngineError: DynamoDB Local cannot be had.
         BuildError: The functions cannot be built or started: pip failed, or the runtime's Python is missing.
-        RuntimeError: A handler answered with failures, or the steady state's process failed.
+        LocalStackError: The local stack cannot run, or expiries were not published.
+        RuntimeError: A handler answered with failures, or a process that was started failed.
     """
     results = Results(plan, describe_machine(), day)
     workloads = Workloads()
@@ -136,6 +143,9 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
     elif plan.steady_events:
         tell(f"steady state, {plan.steady_events:,} events")
         results.steady_state = measure_steady_state(plan.steady_events)
+    results.life_cycle = measure_life_cycle(
+        plan.life_cycle, service_ms=plan.service_ms, day=day, machine=results.machine, tell=tell
+    )
     return results
 
 

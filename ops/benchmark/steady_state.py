@@ -65,13 +65,13 @@ def _live(events: int) -> tuple[float, float, float]:
         for number in range(1, batches + 1):
             apply(ours, workloads.logins(events // batches).batch)
             if number in (batches // 10, batches):
-                peaks.append(_peak_mb())
+                peaks.append(peak_mb())
         seconds = time.perf_counter() - began
     return seconds, peaks[0], peaks[-1]
 
 
-def _peak_mb() -> float:
-    """Peak of resident memory so far, of this program: `getrusage` counts that of whoever started it as well."""
+def peak_mb() -> float:
+    """Return the peak of resident memory of this program so far: `getrusage` counts that of whoever started it, too."""
     for line in PROCESS_STATUS.read_text(encoding="ascii").splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1_000_000

@@ -72,6 +72,10 @@ class Stub:
         """Put items into a table, uncounted."""
         self._control(load=table_name, items=items)
 
+    def fill_due(self, table_name: str, count: int, first_expiry: int) -> None:
+        """Let so many sessions of a table run out in the minute from `first_expiry`, epoch seconds; uncounted."""
+        self._control(due=table_name, count=count, first_expiry=first_expiry)
+
     def counts(self) -> Counts:
         """Read what was counted since the last clearing."""
         answer = self._control()
@@ -83,7 +87,7 @@ class Stub:
         return [(before, after) for name, before, after in self._control(give="changes") if name == table_name]
 
     def _control(self, **order: Any) -> Any:
-        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=60)
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint).netloc, timeout=600)
         try:
             connection.request("POST", "/control", json.dumps(order))
             return json.loads(connection.getresponse().read())

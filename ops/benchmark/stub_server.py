@@ -1,4 +1,4 @@
-"""A stub DynamoDB (and SQS to send to): an HTTP server that answers after a settable service time.
+"""A stub DynamoDB (and SQS, EventBridge, Firehose to send to): an HTTP server that answers after a settable time.
 
 Run as a script with a port and a service time in milliseconds. Requests overlap: each connection has a thread, which
 sleeps what is left of the service time. So a request costs the client what it costs in a region, whatever this machine
@@ -92,6 +92,8 @@ class StubServer(socketserver.ThreadingTCPServer):
                 self.store.clear()
             case {"load": table_name, "items": items}:
                 self.store.load(table_name, items)
+            case {"due": table_name, "count": count, "first_expiry": first_expiry}:
+                self.store.fill_due(table_name, count, first_expiry)
             case {"give": "changes"}:
                 return self.store.changes
         return self.store.counts()

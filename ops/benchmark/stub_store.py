@@ -1,4 +1,4 @@
-"""What the stub serves: the double's tables by name, what they were asked, and a queue that takes everything."""
+"""What the stub serves: the double's tables by name, and a queue, a bus and an archive that take everything."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 from threading import Lock
 from typing import Any
 
+from ops.benchmark.due import DueSessions, ItemsAsText, agenda_of
 from ops.dynamodb_double.conduct import UnitMeter
 from ops.dynamodb_double.service import Service
 from ops.dynamodb_double.tables import Item, ItemKey, Table
@@ -14,6 +15,7 @@ Fields = dict[str, Any]
 
 _KEYS = {"idempotency": ("id",), "projections": ("PK",), "textbook-projections": ("PK",)}
 _SESSION_KEY = ("PK", "SK")
+_AGENDA = "agenda"
 
 
 class StubStore:
@@ -52,6 +54,14 @@ class StubStore:
         with self._lock:
             self._table(table_name).load(items)
 
+    def fill_due(self, table_name: str, count: int, first_expiry: int) -> None:
+        """Put sessions that run out in one minute into a sessions table and onto the agenda, uncounted."""
+        with self._lock:
+            sessions, agenda = self._table(table_name), self._table(_AGENDA)
+            sessions.items = DueSessions(count, first_expiry)
+            agenda.items = ItemsAsText()
+            agenda.load(agenda_of(count, first_expiry))
+
     def call(self, operation: str, request: Fields) -> Fields:
         """Answer a request.
 
@@ -60,9 +70,9 @@ class StubStore:
             NotSimulatedError: It is not known here.
         """
         with self._lock:
-            if operation == "SendMessageBatch":
+            if operation in _OTHER_SERVICES:
                 self._meter.begin(operation, "")
-                return _sent(request)
+                return _OTHER_SERVICES[operation](request)
             return self._service.call(operation, request)
 
     def _table(self, name: str) -> Table:
@@ -73,7 +83,7 @@ class StubStore:
 
 class _StubTable(Table):
     def __init__(self, name: str, stub: StubStore) -> None:
-        super().__init__(name, key_names=_KEYS.get(name, _SESSION_KEY))
+        super().__init__(name, key_names=_KEYS.get(name, _SESSION_KEY), is_indexed=name != _AGENDA)
         self._stub = stub
 
     def store(self, key: ItemKey, new: Item | None, now: float, *, is_ttl: bool = False) -> None:
@@ -89,3 +99,14 @@ def _sent(request: Fields) -> Fields:
     digest = "0" * 32
     sent = [{"Id": entry["Id"], "MessageId": entry["Id"], "MD5OfMessageBody": digest} for entry in request["Entries"]]
     return {"Successful": sent, "Failed": []}
+
+
+def _put_events(request: Fields) -> Fields:
+    return {"FailedEntryCount": 0, "Entries": [{"EventId": "stub"} for _ in request["Entries"]]}
+
+
+def _put_records(request: Fields) -> Fields:
+    return {"FailedPutCount": 0, "RequestResponses": [{"RecordId": "stub"} for _ in request["Records"]]}
+
+
+_OTHER_SERVICES = {"SendMessageBatch": _sent, "PutEvents": _put_events, "PutRecordBatch": _put_records}

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from ops.benchmark.life_cycle.results import LifeCycle
 from ops.benchmark.measuring import Figures
 from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
 from ops.benchmark.results import Results
+from ops.benchmark.target import Target
 from ops.packaging.start_up import BASELINE
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A target and its measurement.
-
-    Attributes:
-        name: What is compared.
-        limit: What was promised, in words.
-        measured: What came out, in words.
-        is_met: Whether the promise holds.
-        kind: `counted` figures are the same in every run; `timed` ones are not.
-        why: What stands in the way, for where it is missed.
-    """
-
-    name: str
-    limit: str
-    measured: str
-    is_met: bool
-    kind: Literal["counted", "timed"]
-    why: str = ""
-
 
 _WHY_PROJECTOR = (
     "Both write each customer's item under a condition; only the requests are fewer. Two thirds of our CPU are "
@@ -81,6 +60,37 @@ def judge(results: Results) -> list[Target]:
         *_start_ups(results),
         *_steady_states(results),
     ]
+
+
+def judge_life_cycle(life_cycle: LifeCycle) -> list[Target]:
+    """Judge what life-cycle events cost, and how late expiries are published."""
+    costs, targets = life_cycle.costs, []
+    for size in [size for size in costs.publisher if size >= 100]:
+        batches = f"from batches of {size:,}"
+        units, requests = costs.agenda_units(size), costs.agenda_requests(size)
+        targets += [
+            Target(
+                f"write units of an agenda entry, in and out, {batches}",
+                "≤ 0.25",
+                f"{units:.3f}",
+                units <= 0.25,
+                "counted",
+            ),
+            Target(
+                f"requests of an agenda entry, in and out, beside its events, {batches}",
+                "≤ 0.1",
+                f"{requests:.3f}",
+                requests <= 0.1,
+                "counted",
+            ),
+        ]
+    if life_cycle.delays is not None:
+        earliest, p99 = life_cycle.delays.seconds[0], life_cycle.delays.percentile(99)
+        targets += [
+            Target("from expiry to event, p99", "≤ 15 s", f"{p99:.1f} s", p99 <= 15, "timed"),
+            Target("from expiry to event, earliest", "≥ 0 s", f"{earliest:.1f} s", earliest >= 0, "counted"),
+        ]
+    return targets
 
 
 def _start_ups(results: Results) -> list[Target]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ops.dynamodb_double.batch_writes import write_batch
 from ops.dynamodb_double.conduct import Conduct, Meter
 from ops.dynamodb_double.errors import ConditionFailedError, NotSimulatedError, ServiceError, invalid
 from ops.dynamodb_double.expressions import condition, resolve, updated
@@ -52,6 +53,7 @@ class Service:
             "DeleteItem": self._delete_item,
             "Query": self._query,
             "Scan": self._scan,
+            "BatchWriteItem": partial(write_batch, self),
             "ExecuteStatement": statements.execute,
             "BatchExecuteStatement": statements.execute_batch,
         }

@@ -25,6 +25,7 @@ class Table:
         stream: Where changes are recorded; None for nowhere.
         index_lag: Gives the seconds after which a change shows in the inverted index.
         keys_only: Whether the index holds the keys alone, instead of all attributes.
+        is_indexed: Whether a table with a sort key has the inverted index.
     """
 
     def __init__(
@@ -35,12 +36,14 @@ class Table:
         stream: Stream | None = None,
         index_lag: Callable[[], float] = lambda: 0.0,
         keys_only: bool = False,
+        is_indexed: bool = True,
     ) -> None:
         self.name = name
         self.key_names = key_names
         self.items: dict[ItemKey, Item] = {}
         self.stream = stream
         self.keys_only = keys_only
+        self._is_indexed = is_indexed
         self.on_change: Callable[[Item | None, Item | None, bool], None] = lambda old, new, is_ttl: None
         self._index_lag = index_lag
         self._earliest_ttl = math.inf
@@ -49,8 +52,8 @@ class Table:
 
     @property
     def has_index(self) -> bool:
-        """Whether the table has the inverted index: each with a sort key has."""
-        return "SK" in self.key_names
+        """Whether the table has the inverted index: each with a sort key has, unless told otherwise."""
+        return self._is_indexed and "SK" in self.key_names
 
     def key_of(self, attributes: Item) -> ItemKey:
         """Read the primary key out of attributes.
