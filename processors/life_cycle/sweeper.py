@@ -6,7 +6,7 @@ Sweepers may overlap, stop anywhere and repeat: an expiry has one id, and stays 
 import json
 import logging
 import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,6 +34,9 @@ from schemas.keys import Key
 from schemas.life_cycle import expired_detail
 
 logger = logging.getLogger(__name__)
+
+_MOST_SESSIONS = 2_000
+"""Sessions in hand at a time, at 10 KB of memory each: a page of the agenda may name 14,000."""
 
 
 @dataclass(slots=True)
@@ -121,21 +124,22 @@ class ExpirySweeper:
         result = Sweep()
         for partition in PARTITIONS[first:] + PARTITIONS[:first]:
             try:
-                for raw_items in self._agenda.pages_before(partition, first_future_slot(int(now))):
-                    if self._deadline.expired:
-                        result.unfinished += 1
-                        return result
-                    self._work(raw_items, now, result)
+                for page in self._agenda.pages_before(partition, first_future_slot(int(now))):
+                    for raw_items in _parts(page):
+                        if self._deadline.expired:
+                            result.unfinished += 1
+                            return result
+                        self._work(raw_items, now, result)
             except ReadError as error:
                 logger.warning("expiries could not be read", extra={"partition": partition, "error_code": error.code})
                 result.unfinished += 1
         return result
 
     def _work(self, raw_items: Sequence[Mapping[str, Any]], now: float, result: Sweep) -> None:
-        """Work on a page of agenda items.
+        """Work on agenda items.
 
         Raises:
-            ReadError: The sessions, or the list of erased customers, could not be read: all of the page remains.
+            ReadError: The sessions, or the list of erased customers, could not be read: all of the items remain.
         """
         page = self._read_items(raw_items, result)
         result.lag_seconds = max([result.lag_seconds, *(now - item.slot_end for item in page.items)])
@@ -215,3 +219,18 @@ class ExpirySweeper:
             return False
         result.set_aside += len(lines)
         return True
+
+
+def _parts(page: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Cut a page of agenda items into parts of a bounded number of sessions."""
+    part: list[Mapping[str, Any]] = []
+    room = _MOST_SESSIONS
+    for raw in page:
+        size = len(raw.get("entries", {}).get("L") or ()) or 1
+        if part and size > room:
+            yield part
+            part, room = [], _MOST_SESSIONS
+        part.append(raw)
+        room -= size
+    if part:
+        yield part

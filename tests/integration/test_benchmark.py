@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from ops.benchmark.document import write_report
+from ops.benchmark.due import due_session
+from ops.benchmark.engines import stub_engine
+from ops.benchmark.life_cycle.million import measure_due_at_once
+from ops.benchmark.life_cycle.results import LifeCycle
+from ops.benchmark.life_cycle.section import TITLE, render_life_cycle
+from ops.benchmark.markdown import section, with_section
 from ops.benchmark.pipelines import OURS, TEXTBOOK
 from ops.benchmark.results import QUICK, Results, measure
 from ops.benchmark.steady_state import PROCESS_STATUS, measure_steady_state
-from ops.benchmark.targets import judge
+from ops.benchmark.targets import judge, judge_life_cycle
 
 
 @pytest.fixture(scope="module")
@@ -18,10 +24,15 @@ def results() -> Results:
     return measure(QUICK, day=date(2026, 3, 2), tell=lambda line: None)
 
 
-def test_every_counted_target_is_met(results: Results) -> None:
-    missed = [target for target in judge(results) if target.kind == "counted" and not target.is_met]
+def life_cycle_of(results: Results) -> LifeCycle:
+    assert results.life_cycle is not None
+    return results.life_cycle
 
-    assert missed == []
+
+def test_every_counted_target_is_met(results: Results) -> None:
+    targets = judge(results) + judge_life_cycle(life_cycle_of(results))
+
+    assert [target for target in targets if target.kind == "counted" and not target.is_met] == []
 
 
 def test_a_login_and_a_logout_cost_two_write_units_each_and_a_projection_one(results: Results) -> None:
@@ -59,3 +70,52 @@ def test_memory_does_not_grow_with_the_events() -> None:
     state = measure_steady_state(20_000)
 
     assert 20 < state.early_peak_mb <= state.peak_mb <= 1.05 * state.early_peak_mb
+
+
+def test_an_agenda_entry_costs_a_tenth_of_a_write_unit_in_and_as_much_out(results: Results) -> None:
+    costs = life_cycle_of(results).costs
+
+    for size in (100, 1_000):
+        noted, swept = costs.publisher[size]["logins"], costs.sweeper[size]
+        assert 0.05 < noted.write_units < 0.12
+        assert noted.write_units == pytest.approx(swept.write_units, rel=0.05)
+        assert costs.publisher[size]["logouts"].write_units == 0
+        assert swept.read_units == pytest.approx(1, rel=0.1), "each session is read again, strongly consistent"
+
+
+def test_a_sweep_that_finds_nothing_asks_each_partition_once(results: Results) -> None:
+    [operations, *_] = [sample.counts.operations for sample in life_cycle_of(results).costs.idle.samples]
+
+    assert operations == {"Query": 16}
+
+
+@pytest.mark.skipif(not PROCESS_STATUS.exists(), reason="only Linux tells the peak of memory")
+def test_every_session_that_is_due_at_once_is_published_by_one_sweep() -> None:
+    with stub_engine(service_ms=0) as engine:
+        due = measure_due_at_once(engine, 2_000)
+
+    assert due.requests["PutEvents"] >= 200
+    assert due.write_units < 0.12 * 2_000
+    assert 20 < due.early_peak_mb <= due.peak_mb < 256
+
+
+def test_sessions_due_at_once_run_out_evenly_over_a_minute() -> None:
+    expiries = [due_session(number, 1_000, 600).expires_at for number in range(600)]
+
+    assert [sum(at is not None and at.timestamp() == 1_000 + second for at in expiries) for second in (0, 59)] == [
+        10,
+        10,
+    ]
+
+
+def test_a_section_is_written_in_the_place_of_the_one_before(results: Results, tmp_path: Path) -> None:
+    document = write_report(results, tmp_path).read_text(encoding="utf-8")
+    measured = life_cycle_of(results)
+    again = render_life_cycle(measured, judge_life_cycle(measured))
+
+    assert with_section(document, TITLE, again) == document
+    assert with_section(document, TITLE, section(TITLE, "new")).endswith(f"## {TITLE}\n\nnew\n")
+    assert (
+        with_section("# A\n\n## B\n\nold\n\n## C\n\nc\n", "B", "## B\n\nnew\n") == "# A\n\n## B\n\nnew\n\n## C\n\nc\n"
+    )
+    assert with_section("# A\n", "B", "## B\n\nnew\n") == "# A\n\n## B\n\nnew\n"

@@ -1,6 +1,6 @@
 """The simulated DynamoDB answers as the real engine does: the same random requests on both, answer for answer."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
@@ -48,13 +48,17 @@ class Both:
         return _answer(self.simulated, operation, request), _answer(self.real, operation, request)
 
     def changes(self) -> tuple[list[Any], list[Any]]:
-        """What both streams recorded: name and images."""
+        """What both streams recorded, by item: name and images. Items of one batch have no order among themselves."""
         records = read_stream(self.real, self.streams, self.name)
-        return [_change(record) for record in self.stream.shards[0].records], [_change(record) for record in records]
+        return _in_order_by_item(self.stream.shards[0].records), _in_order_by_item(records)
 
     def drop(self) -> None:
         for name in (self.name, f"{self.name}-projections"):
             self.real.delete_table(TableName=name)
+
+
+def _in_order_by_item(records: Iterable[Any]) -> list[Any]:
+    return sorted((_change(record) for record in records), key=lambda change: _place(change[1]))
 
 
 def _change(record: Any) -> Any:
@@ -83,7 +87,11 @@ def _answer(client: Any, operation: str, request: dict[str, Any]) -> Any:
 
 
 def _by_key(items: list[Any]) -> list[Any]:
-    return sorted(items, key=lambda item: (item["PK"]["S"], item["SK"]["S"]))
+    return sorted(items, key=_place)
+
+
+def _place(item: Any) -> tuple[str, str]:
+    return item["PK"]["S"], item["SK"]["S"]
 
 
 def _codes(response: Any) -> list[Any]:
@@ -228,7 +236,20 @@ def _select(source: Random, name: str) -> tuple[str, dict[str, Any]]:
     }
 
 
+def _write_batch(source: Random, name: str) -> tuple[str, dict[str, Any]]:
+    """Puts and deletions of up to four items, one of them twice at times."""
+    keys = source.sample(KEYS, source.randint(1, 4))
+    if source.random() < 0.1:
+        keys.append(keys[0])
+    writes = [
+        {"PutRequest": {"Item": _item(source, key)}} if source.random() < 0.6 else {"DeleteRequest": {"Key": _key(key)}}
+        for key in keys
+    ]
+    return "batch_write_item", {"RequestItems": {name: writes}}
+
+
 _MORE = {
+    "batch-write": _write_batch,
     "delete": _delete,
     "update": _update,
     "conditional-delete": _conditional_delete,
