@@ -15,12 +15,13 @@ from ops.demo.day import MINIMUM_SIZE, make_day
 from ops.demo.deliveries import Kind
 from ops.demo.run import DemoRun
 from ops.demo.samples import SampleError, load_samples
-from ops.local_aws.serving import EndedBySignalError, ending_by_signal, serve
+from ops.local_aws.serving import serve
 from ops.local_aws.stack import LocalStack, LocalStackError
 from ops.publishing.publisher import Message, PublishError
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.running_stack import RunningStack, announcing
 from ops.sessionctl.screen import command_line
+from ops.signals import EndedBySignalError, ending_by_signal
 
 DEFAULT_EVENTS = 600
 """A day that is through in less than a minute on two cores."""

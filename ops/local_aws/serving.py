@@ -1,12 +1,8 @@
 """Keep a local stack up and show what becomes of events, until somebody ends it."""
 
-import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from types import FrameType
 
 from rich.console import Console
 
@@ -14,28 +10,6 @@ from ops.local_aws.stack import LocalStack
 from schemas.outcomes import Outcome
 
 _REFRESH_SECONDS = 0.5
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class EndedBySignalError(Exception):
-    """Ctrl-C, a request to end, or a closed terminal."""
-
-
-@contextmanager
-def ending_by_signal() -> Iterator[None]:
-    """Turn the first signal to end into an exception, so that everything is taken down in order."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)  # once is enough: taking down is under way
-        raise EndedBySignalError
-
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def serve(console: Console, stack: LocalStack) -> None:

@@ -1,9 +1,11 @@
 """The JSON Schema of the canonical event: `python -m ops.schema_export` writes it to `schemas/json/`.
 
-Beside it goes what is made of it for EventBridge's schema registry, a document per detail-type.
+Beside it goes what is made of it for EventBridge's schema registry, a document per detail-type, and, for consumers, the
+schemas and the AsyncAPI document of life-cycle events.
 
-What it accepts, with `format` asserted, the parser accepts; the parser is more lenient where that costs nobody anything
-(early years, long ids that are not ASCII), and stricter where a schema cannot see: clocks, and half surrogate pairs.
+What the schema of the canonical event accepts, with `format` asserted, the parser accepts; the parser is more lenient
+where that costs nobody anything (early years, long ids that are not ASCII), and stricter where a schema cannot see:
+clocks, and half surrogate pairs.
 """
 
 import argparse
@@ -16,6 +18,8 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from ops.checkout import CHECKOUT
+from ops.schema_export.asyncapi import asyncapi_document
+from ops.schema_export.life_cycle import detail_schema, event_schema
 from ops.schema_export.openapi import registry_document
 from schemas.events import DETAIL_TYPES, EVENT_MODELS, TIME_SCHEMA, Event
 from schemas.ids import CONTROLS, ID_SCHEMA, NO_CONTROLS
@@ -48,7 +52,7 @@ def session_event_schema() -> dict[str, Any]:
 
 
 def documents() -> dict[str, dict[str, Any]]:
-    """Make everything there is for publishers, by file name."""
+    """Make everything there is for publishers and consumers, by file name."""
     schema = session_event_schema()
     registry = {
         f"eventbridge-{event_type.replace('_', '-')}.openapi.json": registry_document(
@@ -56,7 +60,12 @@ def documents() -> dict[str, dict[str, Any]]:
         )
         for detail_type, event_type in DETAIL_TYPES.items()
     }
-    return {"session-event.schema.json": schema, **registry}
+    consumers = {
+        "life-cycle-detail.schema.json": detail_schema(),
+        "life-cycle-event.schema.json": event_schema(),
+        "life-cycle.asyncapi.json": asyncapi_document(),
+    }
+    return {"session-event.schema.json": schema, **registry, **consumers}
 
 
 def _portable(node: Any) -> Any:
@@ -114,7 +123,7 @@ def main(arguments: Sequence[str] | None = None, *, directory: Path = DIRECTORY)
         Exit code: 1 where `--check` finds a file out of date, else 0.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m ops.schema_export", description="Write the schemas for publishers."
+        prog="python -m ops.schema_export", description="Write the schemas for publishers and consumers."
     )
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is out of date")
     is_check = parser.parse_args(arguments).check

@@ -17,6 +17,7 @@ from ops.sessionctl import (
     mapping,
     publish,
     rejected,
+    tail,
 )
 from ops.sessionctl.failures import explain
 from ops.sessionctl.screen import say
@@ -35,6 +36,7 @@ _COMMANDS = (
     (_EVENTS, "publish", publish.app),
     (_EVENTS, "mapping", mapping.app),
     (_PEOPLE, "get", get.app),
+    (_PEOPLE, "tail", tail.tail),
     (_OPERATE, "rejected", rejected.app),
     (_OPERATE, "dead-letters", dead_letters.app),
     (_OPERATE, "failed-batches", failed_batches.app),

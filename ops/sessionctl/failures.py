@@ -108,6 +108,11 @@ def explain(error: Exception) -> str | None:
     return None if line is None else " ".join(line.split())
 
 
+def is_denied(error: "ClientError") -> bool:
+    """Whether a permission is missing."""
+    return error.response["Error"].get("Code") in _DENIED
+
+
 def _explain_aws(error: Exception) -> str | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -135,7 +140,7 @@ def _refused(error: "ClientError") -> str:
         return f"the AWS credentials have expired: {_RENEW}, or choose others with --profile"
     if code in _UNKNOWN_CREDENTIALS:
         return f"AWS does not know these credentials ({code}): check --profile and AWS_ACCESS_KEY_ID"
-    if code in _DENIED:
+    if is_denied(error):
         return (
             f"access denied for {error.operation_name}: have {denied_action(error)} allowed for this role, or choose "
             f"another --profile. AWS says: {message or 'nothing more'}"

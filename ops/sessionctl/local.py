@@ -61,8 +61,9 @@ def local(
       sessionctl local --name second --with-demo
       sessionctl local --bind 0.0.0.0 --env-vars env.json
     """
-    from ops.local_aws.serving import EndedBySignalError, ending_by_signal, serve
+    from ops.local_aws.serving import serve
     from ops.local_aws.stack import LocalStack, LocalStackError
+    from ops.signals import EndedBySignalError, ending_by_signal
 
     console = answers()
     parameters = dict(_assignment(text) for text in parameter or [])
