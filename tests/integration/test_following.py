@@ -242,7 +242,13 @@ def test_tail_prints_each_event_once_until_a_signal_ends_it_and_leaves_nothing(
 
     printed: list[str] = []
     echo = typer.echo
-    monkeypatch.setattr(typer, "echo", lambda text, err=False: (echo(text, err=err), err or printed.append(text)))
+
+    def echo_and_note(text: str, *, err: bool = False) -> None:
+        echo(text, err=err)
+        if not err:
+            printed.append(text)
+
+    monkeypatch.setattr(typer, "echo", echo_and_note)
     threading.Thread(target=happen_and_end, daemon=True).start()
 
     result = tail("--customer", "customer-1001", *(["--json"] if as_json else []))
