@@ -14,6 +14,7 @@ from rich.table import Table as RichTable
 
 from tests.simulation.faults import Fault
 from tests.simulation.naive import NAIVE_DESIGNS, with_naive
+from tests.simulation.naive_life_cycle import NAIVE_LIFE_CYCLES
 from tests.simulation.old_rules import OLD_RULES
 from tests.simulation.simulation import Report, Simulation
 
@@ -65,6 +66,7 @@ class Figures:
     invocations: int = 0
     injected: Counter[Fault] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
     violations: list[Report] = field(default_factory=list)
 
     def add(self, report: Report) -> None:
@@ -75,6 +77,7 @@ class Figures:
         self.invocations += report.invocations
         self.injected.update(report.injected)
         self.commands.update(report.commands)
+        self.told.update(report.told)
         if report.violation is not None:
             self.violations.append(report)
 
@@ -91,7 +94,11 @@ def main() -> int:
     )
     parser.add_argument("--faults", type=_faults, help=f"only these, comma-separated: {', '.join(Fault)}")
     parser.add_argument("--without", type=_faults, default=[], help="never these")
-    parser.add_argument("--naive", choices=(*NAIVE_DESIGNS, *OLD_RULES), help="put a naive design in, to see it fail")
+    parser.add_argument(
+        "--naive",
+        choices=(*NAIVE_DESIGNS, *NAIVE_LIFE_CYCLES, *OLD_RULES),
+        help="put a naive design in, to see it fail",
+    )
     arguments = parser.parse_args()
     options = Options(arguments.transport, arguments.faults, arguments.without, arguments.naive)
     if arguments.seed is not None:
@@ -183,6 +190,9 @@ def _table(figures: Figures, seconds: float) -> RichTable:
     table.add_section()
     for reason, count in sorted(figures.commands.items()):
         table.add_row(f"commands: {reason}", f"{count:,}")
+    table.add_section()
+    for kind, count in sorted(figures.told.items()):
+        table.add_row(f"told: {kind}", f"{count:,}")
     table.add_section()
     table.add_row(
         "violations", f"{len(figures.violations):,}", style="bold red" if figures.violations else "bold green"

@@ -41,7 +41,8 @@ class Erasures:
         self.under_way = 0
         self._run = simulation
         self._fail = fail
-        self._erased_at: dict[str, datetime] = {}
+        self.finished: dict[str, tuple[float, datetime]] = {}
+        """When an erasure was done, epoch seconds, and up to when the customer is erased."""
         self._left: set[ItemKey] = set()
         """Child sessions that an erasure left: outside its promise are those whose parent is not in the table."""
 
@@ -73,14 +74,14 @@ class Erasures:
                 run.scheduler.sleep(_PAUSE_SECONDS)
                 continue
             run.note(f"erased: {customer} up to {receipt.erased_at}")
-            self._erased_at[customer] = receipt.erased_at
+            self.finished[customer] = run.scheduler.now, receipt.erased_at
             self._left.update(key for key in run.sessions.items if key[1].startswith("child#"))
             self.under_way -= 1
             return
 
     def check(self) -> None:
         """Check that nothing is there of what is erased; an end alone may have left a tombstone, ids alone."""
-        for customer, erased_at in self._erased_at.items():
+        for customer, (_, erased_at) in self.finished.items():
             erased = ErasedList.of(customer, erased_at)
             for key, item in self._run.sessions.items.items():
                 session = session_in(item) if key not in self._left else None

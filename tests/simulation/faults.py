@@ -100,6 +100,8 @@ class Fault(StrEnum):
     """Many logins come to the events queue just before a command."""
     ROLLED_BACK = "rolled-back"
     """Another release writes for a while: the previous one, or the next one, which is rolled back and out again."""
+    PUBLISHED = "published"
+    """Life-cycle events are published, from the beginning or since an update of the stack, and expiries on time."""
 
 
 OPERATIONS = {
@@ -115,6 +117,7 @@ OPERATIONS = {
     Fault.BACKLOG: 0.03,
     Fault.ERASED: 0.07,
     Fault.FLOOD: 0.015,
+    Fault.PUBLISHED: 0.3,  # last, so that the others are drawn as before
 }
 """What operators, other programs and hostile publishers do, and in which share of the runs: seldom, so that faults are
 also seen without them. A flood takes a hundred times as long to play as what is beside it."""
@@ -167,7 +170,7 @@ class Faults:
 
 HARMLESS = frozenset(
     {
-        *(Fault.FLOOD, Fault.BACKLOG, Fault.COMMANDS_QUEUE),
+        *(Fault.FLOOD, Fault.BACKLOG, Fault.COMMANDS_QUEUE, Fault.PUBLISHED),
         *(Fault.LOGOUT_FIRST, Fault.REORDER, Fault.LONG_DELAY, Fault.OLD_ITEMS),
     }
 )

@@ -131,7 +131,7 @@ class Claims(StepClaims):
                 self.fail("a bad event never disappears", body)
         if any(TOKEN in message for message in self._run.rejected_bodies()):
             self.fail("no token is stored", "in the rejected-events queue")
-        if any("version" in item and TOKEN in json.dumps(item) for item in self._run.sessions.items.values()):
+        if any("session_id" in item and TOKEN in json.dumps(item) for item in self._run.sessions.items.values()):
             self.fail("no token is stored", "in the sessions table")
 
     def _is_here(self, logout: Fact) -> bool:

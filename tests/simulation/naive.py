@@ -27,6 +27,7 @@ from schemas.keys import session_key
 from schemas.projection_items import Entry, Projection
 from tests.simulation import stage
 from tests.simulation.naive_counters import Patches, add, add_once, counters
+from tests.simulation.naive_life_cycle import NAIVE_LIFE_CYCLES
 from tests.simulation.old_rules import OLD_RULES, old_rule
 
 # --- Delete on logout: the item goes, and with it the memory that it ever was
@@ -199,7 +200,9 @@ NAIVE_DESIGNS: Mapping[str, Callable[[], Patches]] = {
 @contextmanager
 def with_naive(name: str | None) -> Iterator[None]:
     """Put a naive design in for a while; None: none."""
-    patches = [] if name is None else old_rule(name) if name in OLD_RULES else NAIVE_DESIGNS[name]()
+    patches = (
+        [] if name is None else old_rule(name) if name in OLD_RULES else {**NAIVE_DESIGNS, **NAIVE_LIFE_CYCLES}[name]()
+    )
     for patch in patches:
         patch.start()
     try:

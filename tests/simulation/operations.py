@@ -87,6 +87,8 @@ class Operations:
     def _roll_out(self, release: str) -> None:
         self._run.note(f"rolled out: the {release} release")
         self._run.functions.release = release
+        if self._run.publishing is not None:
+            self._run.publishing.functions.release = release
 
     def _set_commands_apart(self) -> None:
         """Update the stack: what is already in the events queue stays there."""

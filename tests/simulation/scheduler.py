@@ -34,6 +34,8 @@ class Task:
         self.clock_skew = 0.0
         self.release = PRESENT
         self.is_invocation = False
+        self.began_at = 0.0
+        self.functions: Any = None  # those it is an invocation of
         self.writes = 0
         self.may_fail = may_fail
         self.in_flight: list[Callable[[], Any]] = []  # what the service was asked for and has not done yet

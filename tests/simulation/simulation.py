@@ -31,6 +31,7 @@ class Report:
         invocations: Of all functions.
         injected: How often each fault happened.
         commands: How many commands the projector sent, by reason, repeats included.
+        told: How many life-cycle events the bus accepted, by kind, repeats included.
         trace: One line per thing that happened, if asked for.
     """
 
@@ -43,6 +44,7 @@ class Report:
     invocations: int
     injected: dict[Fault, int]
     commands: dict[str, int]
+    told: dict[str, int]
     trace: list[str] = field(default_factory=list)
 
 
@@ -60,8 +62,11 @@ class Simulation(Deliveries):
                     self.claims.everything_settled()
                 if self.claims.violation is None:
                     self._deliver_everything_again()
+                if self.claims.violation is None and self.publishing is not None:
+                    self.publishing.settle()
             finally:
                 self.scheduler.close()
+        publishing = self.publishing
         return Report(
             self.seed,
             self.transport,
@@ -69,13 +74,16 @@ class Simulation(Deliveries):
             self.claims.violation,
             self.scheduler.steps,
             len(self.history.sendings) + len(self.history.poison),
-            self.functions.invocations,
-            dict(self.faults.injected),
+            self.functions.invocations + (publishing.functions.invocations if publishing else 0),
+            dict(self.faults.injected + publishing.faults.injected if publishing else self.faults.injected),
             dict(self._commands),
+            dict(publishing.told if publishing else {}),
             self.trace,
         )
 
     def _begin(self) -> None:
+        if self.publishing is not None:
+            self.publishing.begin()
         for fact, is_over in self.history.old_items:
             self._put(old_item(fact, is_over))
         if Fault.POISON in self.faults:
@@ -105,9 +113,11 @@ class Simulation(Deliveries):
                 if self.faults.planned(fault, 0.6):
                     self.scheduler.at(self.source.uniform(START, end), action)
         self.operations.plan(end)
+        if self.publishing is not None:
+            self.publishing.plan(end)
         for _ in range(12 if Fault.TTL in self.faults else 0):
             self.scheduler.at(self.source.uniform(START, end), self._sweep)
-        self._pass_time_until(end, "the history ends")
+        self.pass_time_until(end, "the history ends")
 
     def _settle(self) -> None:
         """Switch the faults off, deliver what is left, and wait until nothing moves."""
@@ -118,15 +128,15 @@ class Simulation(Deliveries):
             self._touch_customers()
             self._drain()
         if Fault.CLOCK_SKEW in self.faults:  # a function whose clock was ahead has let sessions go too early
-            self._pass_time_until(self.scheduler.now + 301, "time goes on")
+            self.pass_time_until(self.scheduler.now + 301, "time goes on")
 
-    def _pass_time_until(self, moment: float, claim: str) -> None:
+    def pass_time_until(self, moment: float, claim: str) -> None:
         self.scheduler.at(moment, self.note, claim)
-        self._run_until(lambda: self.scheduler.now >= moment, claim)
+        self.run_until(lambda: self.scheduler.now >= moment, claim)
 
     def _drain(self) -> None:
         for _ in range(6):
-            self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
+            self.run_until(lambda: self._is_drained, "everything is processed in bounded steps")
             if self.claims.violation is not None or not self._redrive():
                 break
 
@@ -152,13 +162,13 @@ class Simulation(Deliveries):
             if fact not in unclear:
                 self.events_queue.send(body)
         self._replay_stream()
-        self._run_until(lambda: self._is_drained, "everything is processed in bounded steps")
+        self.run_until(lambda: self._is_drained, "everything is processed in bounded steps")
         self.erasures.check()
         was, is_now = self.claims.visible(before), self.claims.visible(self.projections.items)
         if self.claims.violation is None and was != is_now and len(self.claims.settings) == 1:
             self.claims.fail("delivering everything again changes nothing", f"{was} became {is_now}")
 
-    def _run_until(self, is_over: Any, claim: str) -> None:
+    def run_until(self, is_over: Any, claim: str) -> None:
         most = MAX_STEPS * (10 if Fault.FLOOD in self.faults else 1)
         if not self.scheduler.run(lambda: self.claims.violation is not None or is_over(), most):
             self.claims.fail(claim, f"not after {most} steps")

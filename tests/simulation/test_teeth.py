@@ -5,6 +5,7 @@ import pytest
 from tests.simulation.__main__ import Options
 from tests.simulation.faults import OPERATIONS, Fault
 from tests.simulation.naive import NAIVE_DESIGNS
+from tests.simulation.naive_life_cycle import NAIVE_LIFE_CYCLES
 from tests.simulation.old_rules import OLD_RULES
 
 COUNT = {"the session count equals a fold of the facts", "0 <= count <= sessions opened"}
@@ -55,6 +56,24 @@ CAUGHT_BY_OPERATIONS = {
 }
 """Which operation, with which faults beside it, catches which rule of a release before."""
 
+NOT_TOLD = {"every expiry that stands is told"}
+
+CAUGHT_BY_READERS = {
+    "watermark": (32, NOT_TOLD),
+    "agenda-alone": (1, {"nothing is told expired that was ended or extended"}),
+    "delete-first": (3, NOT_TOLD),
+    "ttl-as-clock": (1, NOT_TOLD),
+    "one-key-a-slot": (44, NOT_TOLD),
+    "slot-not-over": (25, {"no expiry is told before its time"}),
+    "children-told-dead": (1, {"one id has one content", "a reader ends equal to the register"}),
+}
+"""Naive designs of publishing what becomes of sessions, all with the same faults beside it."""
+
+BESIDE_PUBLISHING = [
+    *(Fault.PUBLISHED, Fault.THROTTLED_REQUEST, Fault.CRASH_BETWEEN),
+    *(Fault.LONG_DELAY, Fault.DEAD_LETTERS),
+]
+
 LIMIT = 2000
 """Seeds within which everything has to be caught."""
 
@@ -72,7 +91,8 @@ def first_caught(naive: Options, real: Options, hint: int, claims: set[str]) -> 
 def test_every_naive_design_is_tried() -> None:
     assert set(CAUGHT) == set(NAIVE_DESIGNS)
     assert set(CAUGHT_BY_OPERATIONS) == set(OLD_RULES) - {"counted-versions"}  # a rule of the previous release alone
-    assert {faults[0] for faults, _, _ in CAUGHT_BY_OPERATIONS.values()} == set(OPERATIONS)
+    assert {faults[0] for faults, _, _ in CAUGHT_BY_OPERATIONS.values()} == set(OPERATIONS) - {Fault.PUBLISHED}
+    assert set(CAUGHT_BY_READERS) == set(NAIVE_LIFE_CYCLES)
 
 
 @pytest.mark.parametrize("name", CAUGHT)
@@ -89,5 +109,14 @@ def test_an_operation_catches_the_rule_that_releases_before_had(rule: str) -> No
     faults, hint, claims = CAUGHT_BY_OPERATIONS[rule]
 
     seed = first_caught(Options(naive=rule, faults=faults), Options(faults=faults), hint, claims)
+
+    assert seed is not None
+
+
+@pytest.mark.parametrize("name", CAUGHT_BY_READERS)
+def test_a_naive_way_to_publish_is_caught_where_the_real_one_is_right(name: str) -> None:
+    faults = BESIDE_PUBLISHING
+
+    seed = first_caught(Options(naive=name, faults=faults), Options(faults=faults), *CAUGHT_BY_READERS[name])
 
     assert seed is not None

@@ -19,6 +19,7 @@ from tests.simulation.final_claims import Claims
 from tests.simulation.functions import Functions
 from tests.simulation.old_items import short
 from tests.simulation.operations import Operations
+from tests.simulation.publishing import Publishing
 from tests.simulation.queues import COMMAND, Queue, StoredMessage
 from tests.simulation.releases import check_write
 from tests.simulation.scheduler import Task
@@ -39,7 +40,17 @@ class World(Services):
         self.claims = Claims(self)  # type: ignore[arg-type] # what is made is a Simulation
         self.erasures = Erasures(self, self.claims.fail)  # type: ignore[arg-type] # as above
         self.operations = Operations(self)  # type: ignore[arg-type] # as above
-        self.functions = Functions(self.scheduler, self.network, self.source, self.faults, self.note, self.claims.fail)
+        self.functions = Functions(
+            self.scheduler,
+            self.network,
+            self.source,
+            self.faults,
+            self.note,
+            self.claims.fail,
+            clients={"dynamodb": self.dynamodb, "sqs": self.sqs, "s3": self.bucket},
+        )
+        is_published = Fault.PUBLISHED in self.faults
+        self.publishing = Publishing(self) if is_published else None  # type: ignore[arg-type] # as above
         self._sent: dict[tuple[str, Fact], None] = {}
         self._by_envelope: dict[str, tuple[Fact, float]] = {}
         self._archive: list[tuple[dict[str, Any], Route, Fact]] = []
@@ -132,6 +143,8 @@ class World(Services):
         if not is_ttl:
             check_write(old, new, self.scheduler, self.claims.fail)
         self.claims.session_changed(old, new, is_ttl)
+        if self.publishing is not None:
+            self.publishing.claims.session_changed(self.sessions.key_of(new or old or {}), new)
 
     def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
         if self.has_trace:
@@ -140,6 +153,8 @@ class World(Services):
         self.claims.projection_changed(old, new)
 
     def _record_written(self, shard: StreamShard, record: dict[str, Any]) -> None:
+        if self.publishing is not None:
+            self.publishing.record_written(shard, record)
         for view, (_, task) in self._views.items():
             if view.covers(shard, record):
                 self.scheduler.at(shard.readable_at[-1] + 0.2 * self.source.random(), self.scheduler.wake, task)

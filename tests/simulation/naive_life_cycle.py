@@ -1,0 +1,113 @@
+"""Naive designs of publishing what becomes of sessions, each as a small patch over the real code."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from ops.validation.filters import FilterCriteria
+from processors.life_cycle import agenda, publisher, sweeper, transitions
+from processors.life_cycle.transitions import Change, Transition
+from schemas.items import ACTIVE, Session
+from schemas.keys import Key
+from schemas.life_cycle import ENDED, Over, detail_of, expired_detail
+from tests.simulation import publishing
+
+# --- A watermark: slots before those that a sweep was past are not looked at again
+
+
+def _remember(sweep: Callable[..., Any]) -> Callable[..., Any]:
+    def sweep_and_remember(self: Any) -> Any:
+        now = self._clock().timestamp()
+        result = sweep(self)
+        vars(self._agenda._client)["swept_to"] = agenda.first_future_slot(int(now)) - agenda.SLOT_SECONDS
+        return result
+
+    return sweep_and_remember
+
+
+def _after_watermark(work: Callable[..., None]) -> Callable[..., None]:
+    def work_on_new(self: Any, raw_items: Sequence[Mapping[str, Any]], *arguments: Any) -> None:
+        swept_to = vars(self._agenda._client).get("swept_to", 0)
+        work(self, [raw for raw in raw_items if int(raw["SK"]["S"].partition("#")[0]) >= swept_to], *arguments)
+
+    return work_on_new
+
+
+# --- Delete first: an entry goes before its event was accepted
+
+
+def _delete_first(work: Callable[..., None]) -> Callable[..., None]:
+    def delete_and_work(self: Any, raw_items: Sequence[Mapping[str, Any]], *arguments: Any) -> None:
+        self._agenda.delete([Key(raw["PK"]["S"], raw["SK"]["S"]) for raw in raw_items])
+        work(self, raw_items, *arguments)
+
+    return delete_and_work
+
+
+# --- TTL as the clock: an expiry is told when DynamoDB deletes the item
+
+
+def _told_by_ttl(removal: Callable[[Change], Transition | None]) -> Callable[[Change], Transition | None]:
+    def tell(change: Change) -> Transition | None:
+        old = change.old
+        if change.removed_by_ttl and old is not None and old.session_state == ACTIVE and old.expires_at is not None:
+            return Transition(expired_detail(old))
+        return removal(change)
+
+    return tell
+
+
+# --- One agenda item for each slot, whose key is written again with other content
+
+
+def _one_key_a_slot(sessions: Iterable[Session]) -> list[agenda.AgendaItem]:
+    return [replace(item, key=Key("due#0", f"{item.slot:012}#0")) for item in agenda.pack(sessions)]
+
+
+# --- Children told dead with their parent, when it expires
+
+
+def _children_too(publish: Callable[..., None]) -> Callable[..., None]:
+    def publish_with_children(self: Any, page: Any, found: Any, result: Any) -> None:
+        publish(self, page, found, result)
+        due = {
+            session.session_id: session.expires_at
+            for item, entry in page.entries()
+            if (session := found.sessions.get(entry.key)) is not None and agenda.is_due(session, item)
+        }
+        families = self._reader.find_children(due, most=1000) if due else {}
+        self._bus.put(
+            [
+                detail_of(ENDED, child, occurred_at=due[parent], over=Over(due[parent], "parent"))
+                for parent, children in families.items()
+                for child in children or ()
+                if child.has_login and child.session_state == ACTIVE
+            ]
+        )
+
+    return publish_with_children
+
+
+def _of_sweeper(**makers: Callable[[Callable[..., Any]], Callable[..., Any]]) -> list[Any]:
+    return [
+        mock.patch.object(sweeper.ExpirySweeper, name, make(getattr(sweeper.ExpirySweeper, name)))
+        for name, make in makers.items()
+    ]
+
+
+NAIVE_LIFE_CYCLES: Mapping[str, Callable[[], list[Any]]] = {
+    "watermark": lambda: _of_sweeper(sweep=_remember, _work=_after_watermark),
+    "agenda-alone": lambda: [mock.patch.object(sweeper, "is_due", lambda session, item: bool(session.expires_at))],
+    "delete-first": lambda: _of_sweeper(_work=_delete_first),
+    "ttl-as-clock": lambda: [
+        *_of_sweeper(sweep=lambda _: lambda self: sweeper.Sweep()),
+        mock.patch.object(transitions, "_removal", _told_by_ttl(transitions._removal)),
+        mock.patch.object(publishing, "_filters", FilterCriteria),
+        mock.patch.object(publisher, "pack", return_value=[]),
+    ],
+    "one-key-a-slot": lambda: [mock.patch.object(publisher, "pack", _one_key_a_slot)],
+    "slot-not-over": lambda: [mock.patch.object(sweeper, "first_future_slot", lambda now: now + agenda.SLOT_SECONDS)],
+    "children-told-dead": lambda: _of_sweeper(_publish=_children_too),
+}
+"""By name: makes the patches. `agenda-alone` acts on an entry without reading its session again."""
