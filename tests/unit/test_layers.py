@@ -168,6 +168,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("schema_export", set()),
         ("erasure", set()),
         ("recovery", set()),
+        ("analytics", set()),
         ("packaging", {"validation"}),
         ("local_aws", {"engines", "packaging", "validation"}),
     ],
