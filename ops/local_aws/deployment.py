@@ -15,7 +15,7 @@ from ops.local_aws.compensations import PARAMETERS, adapt
 from ops.validation.translation import TEMPLATE_PATH, load_template
 
 ARTIFACTS = "session-events-artifacts"
-"""Bucket of the functions' code; `sam deploy --resolve-s3` makes one like it."""
+"""Bucket of the functions' code and the template; `sam deploy --resolve-s3` makes one like it."""
 
 _POLL_SECONDS = 0.2
 _PATIENCE_SECONDS = 120.0
@@ -53,11 +53,14 @@ def deploy(
     """
     source = load_template(template)
     adapt(source)
-    _put_code(source, client("s3"), code)
-    cloudformation = client("cloudformation")
+    s3, cloudformation = client("s3"), client("cloudformation")
+    s3.create_bucket(Bucket=ARTIFACTS)
+    source["Globals"]["Function"]["CodeUri"] = f"s3://{ARTIFACTS}/{_put(s3, code, 'zip')}"
+    # A template in the request itself may have 51,200 bytes.
+    template_key = _put(s3, json.dumps(source).encode(), "json")
     arguments = {
         "StackName": name,
-        "TemplateBody": json.dumps(source),
+        "TemplateURL": f"{s3.meta.endpoint_url}/{ARTIFACTS}/{template_key}",
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         "Parameters": [
             {"ParameterKey": key, "ParameterValue": value}
@@ -96,11 +99,10 @@ def _known(source: dict[str, Any], values: dict[str, str], given: Mapping[str, s
     return {name: value for name, value in values.items() if name in definitions}
 
 
-def _put_code(source: dict[str, Any], s3: Any, code: bytes) -> None:
-    key = f"{sha256(code).hexdigest()[:32]}.zip"
-    s3.create_bucket(Bucket=ARTIFACTS)
-    s3.put_object(Bucket=ARTIFACTS, Key=key, Body=code)
-    source["Globals"]["Function"]["CodeUri"] = f"s3://{ARTIFACTS}/{key}"
+def _put(s3: Any, content: bytes, suffix: str) -> str:
+    key = f"{sha256(content).hexdigest()[:32]}.{suffix}"
+    s3.put_object(Bucket=ARTIFACTS, Key=key, Body=content)
+    return key
 
 
 def _wait(cloudformation: Any, name: str) -> dict[str, str]:
