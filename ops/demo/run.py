@@ -10,10 +10,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ops.demo.token_search import places_with_tokens
 from ops.inspection import tables
-from ops.inspection.audit import audit
 from ops.inspection.leftovers import DeadLetter, Rejection, read_dead_letters, read_rejections
 from ops.local_aws.stack import LocalStack
 from ops.publishing.publisher import Message, Publisher
+from ops.verification.verifying import Verifier
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
 from schemas.items import Session
@@ -81,7 +81,9 @@ class DemoRun:
         """Verify every projection, look for lost events and stored tokens, show it; answers whether all holds."""
         client, outputs = self._stack.client("dynamodb"), self._stack.outputs
         names = outputs["SessionsTableName"], outputs["ProjectionsTableName"]
-        result = audit(client, sessions_table=names[0], projections_table=names[1])
+        sessions = SessionTable(client, names[0], batch_statements=False)
+        projections = ProjectionTable(client, names[1], sessions=sessions, batch_statements=False)
+        result = Verifier(sessions, projections).verify_all()
         texts = {
             "rejected-events queue": [rejection.text for rejection in self._rejections],
             "functions' logs": self._logs.lines,

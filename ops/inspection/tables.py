@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ops.inspection.audit import Audit
 from ops.inspection.leftovers import DeadLetter, Rejection
+from ops.verification.verifying import Verification
 from processors.projections.activity import CustomerActivity
 from schemas.items import ACTIVE, Session
 from schemas.outcomes import Outcome
@@ -91,7 +91,7 @@ def dead_letters_table(dead_letters: Sequence[DeadLetter]) -> Table:
     return table
 
 
-def audit_table(audit: Audit) -> Table:
+def audit_table(audit: Verification) -> Table:
     """Show what was compared, and whether it holds."""
     table = plain_table("Verification: every projection against a recount of the session items")
     table.add_column("Check")
@@ -106,7 +106,7 @@ def audit_table(audit: Audit) -> Table:
     return table
 
 
-def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[str]) -> Table:
+def verification_table(audit: Verification, *, lost: int, places_with_tokens: Sequence[str]) -> Table:
     """Show what an audit compared and what else was searched, and whether it holds.
 
     Args:
@@ -122,7 +122,7 @@ def verification_table(audit: Audit, *, lost: int, places_with_tokens: Sequence[
     return table
 
 
-def mismatches_table(audit: Audit, *, limit: int = 20) -> Table:
+def mismatches_table(audit: Verification, *, limit: int = 20) -> Table:
     """Show projections that are wrong, both sides."""
     table = plain_table(f"Projections that are wrong ({min(limit, len(audit.mismatches))} of {len(audit.mismatches)})")
     for heading in ("Customer", "Problem", "Session items", "Projection"):

@@ -7,7 +7,6 @@ import typer
 from typer.core import TyperGroup
 
 from ops.sessionctl import (
-    audit,
     dead_letters,
     demo,
     environment,
@@ -16,8 +15,10 @@ from ops.sessionctl import (
     local,
     mapping,
     publish,
+    rebuild,
     rejected,
     tail,
+    verify,
 )
 from ops.sessionctl.failures import explain
 from ops.sessionctl.screen import say
@@ -40,7 +41,9 @@ _COMMANDS = (
     (_OPERATE, "rejected", rejected.app),
     (_OPERATE, "dead-letters", dead_letters.app),
     (_OPERATE, "failed-batches", failed_batches.app),
-    (_OPERATE, "audit", audit.audit_projections),
+    (_OPERATE, "verify", verify.verify),
+    (_OPERATE, "repair", verify.repair),
+    (_OPERATE, "rebuild", rebuild.app),
 )
 """Every command: its group in the help, its name, and the function or the application of several."""
 
@@ -99,6 +102,7 @@ for _panel, _name, _command in _COMMANDS:
         app.add_typer(_command, name=_name, rich_help_panel=_panel)
     else:
         app.command(_name, rich_help_panel=_panel)(_command)
+app.command("audit", hidden=True)(verify.verify)  # its name until 0.2
 
 
 def main() -> None:

@@ -113,10 +113,11 @@ def is_denied(error: "ClientError") -> bool:
     return error.response["Error"].get("Code") in _DENIED
 
 
-def _explain_aws(error: Exception) -> str | None:
+def _explain_aws(error: Exception) -> str | None:  # noqa: PLR0911 (a line per error)
     from botocore.exceptions import BotoCoreError, ClientError
 
     from processors.aws.errors import ReadError, ThroughputError
+    from processors.projection_table import NotWrittenError
     from schemas.errors import MalformedItemError
 
     match error:
@@ -126,6 +127,8 @@ def _explain_aws(error: Exception) -> str | None:
             return _refused(error)
         case BotoCoreError():
             return _never_answered(error)
+        case NotWrittenError():
+            return f"{error} could not be written: the table is throttled or busy; try again in a moment"
         case ThroughputError():
             return f"the table is throttled: {error}; try again in a moment"
         case MalformedItemError():

@@ -14,9 +14,10 @@ from ops.sessionctl.running_stack import find_running
 if TYPE_CHECKING:
     import boto3
 
-    from ops.inspection.audit import Audit
     from ops.publishing.publisher import Publisher
+    from ops.rebuilding.projections import Send
     from processors.projection_table import ProjectionTable
+    from processors.runtime.settings import Settings
     from processors.session_table import SessionTable
 
 _NEEDED = ("EventBusName", "SessionEventsQueueUrl", "SessionsTableName", "ProjectionsTableName")
@@ -88,15 +89,52 @@ class Stack:
             source=source,
         )
 
-    def audit(self) -> "Audit":
-        """Compare its projections with its session items."""
-        from ops.inspection.audit import audit
+    def settings(self) -> "Settings":
+        """Read what its functions are set to; the defaults, and single writes, where it names no function.
 
-        return audit(
-            self.client("dynamodb"),
-            sessions_table=self.outputs["SessionsTableName"],
-            projections_table=self.outputs["ProjectionsTableName"],
+        Raises:
+            ClientError: Lambda refused.
+            BotoCoreError: It could not be asked.
+        """
+        from processors.runtime.settings import Settings
+
+        environment = {"DYNAMODB_BATCH_STATEMENTS": "false"}
+        for output in ("SqsConsumerFunctionName", "StreamProjectorFunctionName"):
+            if output in self.outputs:
+                found = self.client("lambda").get_function_configuration(FunctionName=self.outputs[output])
+                environment |= found["Environment"]["Variables"]
+        return Settings.from_environment(environment, needs=())
+
+    def tables(self, settings: "Settings") -> "tuple[SessionTable, ProjectionTable]":
+        """Make both of its tables as its functions have them, to write to, with one request at a time."""
+        from processors.projection_table import ProjectionTable
+        from processors.session_table import SessionTable
+
+        client = self.client("dynamodb")
+        sessions = SessionTable(
+            client,
+            self.outputs["SessionsTableName"],
+            lifetimes=settings.lifetimes,
+            batch_statements=settings.batch_statements,
         )
+        projections = ProjectionTable(
+            client,
+            self.outputs["ProjectionsTableName"],
+            sessions=sessions,
+            batch_statements=settings.batch_statements,
+            limit=settings.max_sessions_per_customer,
+        )
+        return sessions, projections
+
+    def command_sender(self) -> "Send":
+        """Return what sends the logouts that a rebuild decides: to the session-events queue, as any logout.
+
+        To the queue of commands the projector alone may send.
+        """
+        from ops.rebuilding.projections import sender
+        from processors.aws.message_queue import MessageQueue
+
+        return sender(MessageQueue(self.client("sqs"), self.outputs["SessionEventsQueueUrl"]))
 
     def client(self, service: str, *, patience_seconds: int = 30, attempts: int = 3) -> Any:
         """Make a boto3 client of a service, as boto3 names it.

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ops.inspection import tables
-from ops.inspection.audit import Audit, Mismatch
 from ops.inspection.leftovers import DeadLetter, Rejection
+from ops.verification.comparing import Kind, Mismatch
+from ops.verification.verifying import Verification
 from processors.projections.activity import CustomerActivity
 from schemas.items import CLOSING, Session
 from schemas.outcomes import Outcome
@@ -26,9 +27,15 @@ def shown(table: Table) -> str:
     return output.getvalue()
 
 
-def an_audit(*mismatches: Mismatch) -> Audit:
-    return Audit(
-        at=NOW, customers=494, session_items=1289, live_sessions=336, inexact=1, mismatches=mismatches, unreadable=()
+def an_audit(*mismatches: Mismatch) -> Verification:
+    return Verification(
+        at=NOW,
+        finished_at=NOW,
+        customers=494,
+        session_items=1289,
+        live_sessions=336,
+        inexact=1,
+        mismatches=mismatches,
     )
 
 
@@ -74,7 +81,7 @@ def test_ids_from_events_are_shown_as_they_are_and_never_read_as_markup() -> Non
 
 
 def test_a_mismatch_shows_customer_problem_and_both_sides() -> None:
-    mismatch = Mismatch("customer-7", "the number of live sessions differs", "2, only here: a", "1")
+    mismatch = Mismatch("customer-7", Kind.MISSING, "live sessions are not counted", "2, only here: a", "1")
 
     text = shown(tables.mismatches_table(an_audit(mismatch)))
 
@@ -94,7 +101,9 @@ def test_every_table_fits_80_columns_without_cutting_anything_off() -> None:
         tables.rejections_table([Rejection(long_id, "occurred_at lies too far ahead; " * 4, "{}")]),
         tables.dead_letters_table([DeadLetter(NOW, '{"event_id": "event-000011", "session_id": "session"}' * 2)]),
         tables.verification_table(an_audit(), lost=2, places_with_tokens=["table sessions"]),
-        tables.mismatches_table(an_audit(Mismatch(long_id, "the last login is older", "2026", "no login"))),
+        tables.mismatches_table(
+            an_audit(Mismatch(long_id, Kind.LAST_LOGIN_TOO_LOW, "the last login is older", "2026", "no login"))
+        ),
     ]
 
     text = "".join(shown(table) for table in every)
