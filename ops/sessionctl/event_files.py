@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from ops.publishing.publisher import Channel, Message
-from providers.envelopes import read_body
+from providers.envelopes import IgnoredEvent, RejectedEvent, read_events
 from schemas.errors import RejectedEventError
 from schemas.events import DETAIL_TYPES, parse_event
 from schemas.strict_json import load_json
 
 _DETAIL_TYPE_OF = {event_type: detail_type for detail_type, event_type in DETAIL_TYPES.items()}
 _NO_ID_YET = "assigned-by-eventbridge"
-_OTHER_KIND = "neither a login nor a logout: consumers ignore it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +44,17 @@ class Problem:
     reason: str
 
 
+class NotEventsError(Exception):
+    """A file is not a list of events, though some of its lines are."""
+
+
 def read_entries(text: str) -> Iterator[Entry]:
     """Split a file into its events: a JSON array, a single JSON object on any number of lines, or JSON Lines.
 
     Text that is not valid JSON is returned unchanged, line by line where one of the lines is a JSON object.
+
+    Raises:
+        NotEventsError: Most lines do not even begin as an object: a few of them may be events, but as examples.
     """
     text = text.removeprefix("\ufeff")
     lines = [Entry(f"line {number}", line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -56,12 +62,15 @@ def read_entries(text: str) -> Iterator[Entry]:
     if isinstance(whole, list):
         yield from (Entry(f"event {number}", json.dumps(member)) for number, member in enumerate(whole, 1))
     elif whole is None and any(isinstance(_value(entry.text), dict) for entry in lines) and not _is_array(text):
+        others = sum(not entry.text.lstrip().startswith("{") for entry in lines)
+        if others > len(lines) / 2:
+            raise NotEventsError(f"{others:,} of {len(lines):,} lines are not JSON objects")
         yield from lines
     elif lines:
         yield Entry(lines[0].place, text.strip())
 
 
-def to_message(entry: Entry, channel: Channel, *, now: datetime, validate: bool = True) -> PlacedMessage:
+def to_message(entry: Entry, channel: Channel, *, now: datetime, validate: bool = True) -> PlacedMessage | None:
     """Make what is to be published of an event, in any form that consumers take.
 
     Args:
@@ -70,22 +79,41 @@ def to_message(entry: Entry, channel: Channel, *, now: datetime, validate: bool 
         now: When it is sent, aware UTC; `occurred_at` may not lie after it.
         validate: Read it as a consumer would.
 
+    Returns:
+        The message; None where a consumer would ignore it: it is neither a login nor a logout.
+
     Raises:
-        RejectedEventError: A consumer would reject or ignore it, or the channel cannot carry it.
+        RejectedEventError: A consumer would reject it, or the channel cannot carry it.
     """
+    if validate and not _means_something(entry.text, channel, now):
+        return None
     if channel is Channel.QUEUE:
-        if validate and read_body(entry.text, sent_at=now) is None:
-            raise RejectedEventError(_OTHER_KIND)
         return PlacedMessage(channel, "", entry.text, entry.place)
-    content = load_json(entry.text)
-    detail, detail_type, is_wrapped = _unwrapped(content)
-    if validate:
-        envelope = {"id": _NO_ID_YET, "detail-type": detail_type} if detail_type else None
-        if parse_event(detail, sent_at=now, envelope=envelope) is None:
-            raise RejectedEventError(_OTHER_KIND)
+    detail, detail_type, is_wrapped = _unwrapped(load_json(entry.text))
     if not isinstance(detail, dict) or not isinstance(detail_type, str):
-        raise RejectedEventError("nothing says its detail-type (Login, Logout, LogoutAll), which EventBridge needs")
+        raise RejectedEventError(
+            "nothing says its detail-type (Login, Logout, LogoutAll), which EventBridge needs: send an event of an "
+            "identity system with --via sqs"
+        )
     return PlacedMessage(channel, detail_type, json.dumps(detail) if is_wrapped else entry.text, entry.place)
+
+
+def _means_something(text: str, channel: Channel, now: datetime) -> bool:
+    """Say whether a consumer would act on a message; of several events in it on one.
+
+    Raises:
+        RejectedEventError: It would reject the message, or a part of it.
+    """
+    if channel is Channel.EVENTBRIDGE:
+        detail, detail_type, _ = _unwrapped(load_json(text))
+        if isinstance(detail_type, str) and detail_type in DETAIL_TYPES:
+            envelope = {"id": _NO_ID_YET, "detail-type": detail_type}
+            return parse_event(detail, sent_at=now, envelope=envelope) is not None
+    readings = read_events(text, sent_at=now)
+    for reading in readings:
+        if isinstance(reading, RejectedEvent):
+            raise reading.error
+    return any(not isinstance(reading, IgnoredEvent) for reading in readings)
 
 
 def _unwrapped(content: Any) -> tuple[Any, Any, bool]:

@@ -5,6 +5,7 @@
 import json
 import sys
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -27,6 +28,12 @@ class _FileIsACommandToo(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         is_file = args[0] not in self.commands
+        if is_file and args[0] != "-" and not ctx.resilient_parsing and not Path(args[0]).exists():
+            meant = get_close_matches(args[0], self.commands, n=1)
+            if meant:
+                raise CannotRunError(
+                    f"there is no command and no file {args[0]}: did you mean `{command_line('publish', *meant)}`?"
+                )
         return super().resolve_command(ctx, ["file", *args] if is_file else args)
 
 
@@ -192,7 +199,8 @@ def publish_file(  # noqa: PLR0913 (each an option)
     """Publish a file of events; [bold]publish FILE[/] is short for it.
 
     Events that are not valid are reported and left out, and the exit code is 1; the same where one is refused five
-    times. Give every event an event_id, and publishing a file twice changes nothing.
+    times. Those that are neither logins nor logouts are counted as ignored, as consumers do. Give every event an
+    event_id, and publishing a file twice changes nothing.
 
     Examples:
       sessionctl publish events.jsonl

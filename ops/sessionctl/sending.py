@@ -6,18 +6,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 from ops.publishing.publisher import Channel
-from ops.sessionctl.event_files import Entry, PlacedMessage, Problem, read_entries, to_message
+from ops.sessionctl.event_files import Entry, NotEventsError, PlacedMessage, Problem, read_entries, to_message
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import Via
-from ops.sessionctl.screen import say
+from ops.sessionctl.screen import Steps, interruptible, progress, say
 from ops.sessionctl.stacks import Stack
 from schemas.errors import RejectedEventError
 
-_MUCH = 100
 _SHOWN_PROBLEMS = 20
 _CHANNELS = {Via.EVENTBRIDGE: Channel.EVENTBRIDGE, Via.SQS: Channel.QUEUE}
 
@@ -28,19 +24,21 @@ class PublishReport:
 
     Attributes:
         published: How many were taken.
-        invalid: Those left out because a consumer would reject or ignore them.
+        ignored: How many were left out because they mean nothing here: they are neither logins nor logouts.
+        invalid: Those left out because a consumer would reject them.
         refused: Those that EventBridge or SQS refused every time.
         withheld: How many valid ones were left out because others were not (`strict`).
     """
 
     published: int = 0
+    ignored: int = 0
     invalid: list[Problem] = field(default_factory=list)
     refused: list[Problem] = field(default_factory=list)
     withheld: int = 0
 
     @property
     def is_complete(self) -> bool:
-        """Whether all events were published."""
+        """Whether all events that mean something were published."""
         return not self.invalid and not self.refused
 
     def document(self) -> dict[str, Any]:
@@ -52,12 +50,14 @@ def publish_event(stack: Stack, event: str, *, via: Via, source: str, validate: 
     """Publish one event.
 
     Raises:
-        CannotRunError: A consumer would reject it, or it was refused every time.
+        CannotRunError: A consumer would reject or ignore it, or it was refused every time.
     """
     try:
         message = to_message(Entry("event", event), _CHANNELS[via], now=datetime.now(UTC), validate=validate)
     except RejectedEventError as error:
         raise CannotRunError(f"the event is not valid, and was not sent: {error.reason}") from error
+    if message is None:
+        raise CannotRunError("the event is neither a login nor a logout, and was not sent")
     refused: list[str] = []
     stack.publisher(source).publish([message], on_refused=lambda _, reason: refused.append(reason))
     if refused:
@@ -79,13 +79,16 @@ def publish_entries(
         strict: Send nothing where one is left out.
 
     Raises:
-        CannotRunError: The file holds no event.
+        CannotRunError: The file holds no event, or is something else.
         ClientError: A whole request was refused; what was taken until then is said.
         BotoCoreError: The same, where nobody answered.
     """
     report = PublishReport()
-    messages = list(_messages(text, report, via=via, validate=validate))
-    if not messages and not report.invalid:
+    try:
+        messages = list(_messages(text, report, via=via, validate=validate))
+    except NotEventsError as error:
+        raise CannotRunError(f"{name} is not a list of events, nothing was published: {error}") from error
+    if not messages and not report.invalid and not report.ignored:
         raise CannotRunError(f"{name} holds no event")
     _say_problems(name, "not valid", report.invalid)
     if strict and report.invalid:
@@ -93,8 +96,9 @@ def publish_entries(
         total = _events(len(report.invalid) + len(messages))
         say(f"Published nothing: {len(report.invalid):,} of {total} are not valid.")
         return report
-    with _counted(stack, report, len(messages), via) as progress:
-        _send(stack, messages, report, progress, source)
+    again = "publishing the file again repeats the others: events with an event_id are folded"
+    with interruptible(lambda: again), _counted(stack, report, len(messages), via) as steps:
+        _send(stack, messages, report, steps, source)
     _say_problems(name, f"refused by {via.label}", report.refused)
     return report
 
@@ -103,17 +107,20 @@ def _messages(text: str, report: PublishReport, *, via: Via, validate: bool) -> 
     now = datetime.now(UTC)
     for entry in read_entries(text):
         try:
-            yield to_message(entry, _CHANNELS[via], now=now, validate=validate)
+            message = to_message(entry, _CHANNELS[via], now=now, validate=validate)
         except RejectedEventError as error:
             report.invalid.append(Problem(entry.place, error.reason))
+        else:
+            if message is None:
+                report.ignored += 1
+            else:
+                yield message
 
 
-def _send(stack: Stack, messages: list[PlacedMessage], report: PublishReport, progress: Progress, source: str) -> None:
-    task = progress.add_task("Publishing", total=len(messages))
-
+def _send(stack: Stack, messages: list[PlacedMessage], report: PublishReport, steps: Steps, source: str) -> None:
     def count(published: int) -> None:
         report.published += published
-        progress.advance(task, published)
+        steps.advance(published)
 
     stack.publisher(source).publish(
         messages,
@@ -123,24 +130,15 @@ def _send(stack: Stack, messages: list[PlacedMessage], report: PublishReport, pr
 
 
 @contextmanager
-def _counted(stack: Stack, report: PublishReport, total: int, via: Via) -> Iterator[Progress]:
-    """Show progress, and say at the end how many were taken, also where an error is the end."""
-    console = Console(stderr=True)
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=total < _MUCH or not console.is_terminal,
-    )
+def _counted(stack: Stack, report: PublishReport, total: int, via: Via) -> Iterator[Steps]:
+    """Show progress, and say at the end how many were taken, also where an error or Ctrl-C is the end."""
     try:
-        with progress:
-            yield progress
+        with progress("Publishing", total) as steps:
+            yield steps
     finally:
-        events = _events(total + len(report.invalid))
-        say(f"Published {report.published:,} of {events} to {stack.name} over {via.label}.")
+        every = _events(total + len(report.invalid) + report.ignored)
+        ignored = f"; {report.ignored:,} ignored, neither login nor logout" if report.ignored else ""
+        say(f"Published {report.published:,} of {every} to {stack.name} over {via.label}{ignored}.")
 
 
 def _events(count: int) -> str:

@@ -151,9 +151,17 @@ def test_a_word_that_is_neither_a_file_nor_a_command_is_named(somebody: None) ->
     template = TEMPLATE | {"Outputs": {**TEMPLATE["Outputs"], **outputs}}
     with mock_aws():
         boto3.client("cloudformation").create_stack(StackName="ours", TemplateBody=json.dumps(template))
-        said = line(run("publish", "logn", "--stack-name", "ours"))
+        said = line(run("publish", "march.jsonl", "--stack-name", "ours"))
 
-    assert said.startswith("there is no file logn, and no command of that name: `")
+    assert said.startswith("there is no file march.jsonl, and no command of that name: `")
+
+
+@pytest.mark.parametrize(("word", "meant"), [("lgin", "login"), ("logot", "logout"), ("logoutall", "logout-all")])
+def test_a_mistyped_event_is_answered_with_the_one_that_was_meant(word: str, meant: str) -> None:
+    said = line(run("publish", word, "--customer", "c", "--session", "s"))
+
+    assert said.startswith(f"there is no command and no file {word}: did you mean `")
+    assert said.endswith(f"publish {meant}`?")
 
 
 def refusal(code: str, message: str = "a message\nof two lines") -> aws.ClientError:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from typer.testing import CliRunner
 
 from ops.publishing.publisher import Channel, Publisher
 from ops.sessionctl.app import app
-from ops.sessionctl.event_files import Entry, read_entries, to_message
+from ops.sessionctl.event_files import Entry, NotEventsError, read_entries, to_message
 from ops.sessionctl.options import Via
 from ops.sessionctl.screen import command_line
 from ops.sessionctl.sending import publish_entries
@@ -58,13 +59,17 @@ def test_json_and_json_lines_are_told_apart(text: str, expected: list[tuple[str,
 def test_for_the_bus_an_event_is_taken_out_of_its_envelope_and_the_detail_type_found(event: dict[str, Any]) -> None:
     message = to_message(Entry("line 1", json.dumps(event)), Channel.EVENTBRIDGE, now=NOW)
 
+    assert message is not None
     assert (message.detail_type, json.loads(message.body)) == ("Login", EVENT)
 
 
 def test_for_the_queue_an_event_goes_as_it_is() -> None:
     text = json.dumps(WRAPPED, indent=1)
 
-    assert to_message(Entry("line 1", text), Channel.QUEUE, now=NOW).body == text
+    message = to_message(Entry("line 1", text), Channel.QUEUE, now=NOW)
+
+    assert message is not None
+    assert message.body == text
 
 
 @pytest.mark.parametrize("channel", list(Channel))
@@ -73,16 +78,73 @@ def test_for_the_queue_an_event_goes_as_it_is() -> None:
     [
         ({"customer_id": None}, "customer_id is missing"),
         ({"occurred_at": "2026-03-01T12:10:00Z"}, "more than 5 minutes after"),
-        ({"event_type": "password_change"}, "neither a login nor a logout"),
         ({"event_type": None}, "event_type is missing"),
         ({"event_type": ["login"]}, "event_type must be a string"),
     ],
 )
-def test_what_a_consumer_would_reject_or_ignore_is_refused_before_it_is_sent(
+def test_what_a_consumer_would_reject_is_refused_before_it_is_sent(
     channel: Channel, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(RejectedEventError, match=reason):
         to_message(Entry("line 1", json.dumps(EVENT | change)), channel, now=NOW)
+
+
+@pytest.mark.parametrize("channel", list(Channel))
+@pytest.mark.parametrize(
+    "event",
+    [
+        EVENT | {"event_type": "password_change"},
+        {
+            "eventType": "user.mfa.factor.activate",
+            "uuid": "u-1",
+            "published": "2026-03-01T11:00:00Z",
+            "version": "0",
+            "actor": {"id": "u"},
+        },
+    ],
+    ids=["canonical", "okta"],
+)
+def test_what_a_consumer_would_ignore_is_not_sent(channel: Channel, event: dict[str, Any]) -> None:
+    assert to_message(Entry("line 1", json.dumps(event)), channel, now=NOW) is None
+
+
+def test_an_event_of_an_identity_system_goes_to_the_queue_as_no_rule_of_the_bus_takes_it() -> None:
+    event = {
+        "id": "q",
+        "time": 1772362800000,
+        "realmId": "r",
+        "type": "LOGIN",
+        "userId": "u",
+        "sessionId": "s",
+        "clientId": "app",
+    }
+    entry = Entry("line 1", json.dumps(event))
+
+    assert to_message(entry, Channel.QUEUE, now=NOW) is not None
+    with pytest.raises(RejectedEventError, match="send an event of an identity system with --via sqs"):
+        to_message(entry, Channel.EVENTBRIDGE, now=NOW)
+
+
+def test_a_page_with_examples_in_it_is_not_a_list_of_events() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    page = readme + json.dumps(EVENT) + "\n"
+
+    with pytest.raises(NotEventsError, match=r"\d+ of \d+ lines are not JSON objects"):
+        list(read_entries(page))
+
+
+def test_a_file_that_means_nothing_here_is_published_to_the_end_without_an_error(
+    events: Stubber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "\n".join(json.dumps(EVENT | {"event_type": "password_change"}) for _ in range(8))
+
+    stack: Any = Target(events.client)
+    report = publish_entries(stack, text, name="f", via=Via.EVENTBRIDGE, source="me", validate=True, strict=True)
+
+    assert (report.ignored, report.is_complete) == (8, True)
+    assert capsys.readouterr().err == (
+        "Published 0 of 8 events to stack test over EventBridge; 8 ignored, neither login nor logout.\n"
+    )
 
 
 def test_without_validation_only_what_the_channel_cannot_carry_is_refused() -> None:
@@ -91,6 +153,8 @@ def test_without_validation_only_what_the_channel_cannot_carry_is_refused() -> N
     queued = to_message(Entry("line 1", "no json"), Channel.QUEUE, now=NOW, validate=False)
     put = to_message(bad, Channel.EVENTBRIDGE, now=NOW, validate=False)
 
+    assert queued is not None
+    assert put is not None
     assert (queued.body, put.detail_type) == ("no json", "Login")
     with pytest.raises(RejectedEventError, match="nothing says its detail-type"):
         to_message(Entry("line 1", "{}"), Channel.EVENTBRIDGE, now=NOW, validate=False)
