@@ -20,27 +20,29 @@ class State(StrEnum):
 
 def state_of(session: Session, now: datetime) -> State:
     """Say what a session is at `now`, aware UTC; a child needs its parent attached."""
-    if not session.has_login:
-        return State.NO_LOGIN
-    if session.session_state != ACTIVE:
-        return State.ENDED
-    if session.is_live(now):
-        return State.LIVE
-    is_expired = session.expires_at is not None and session.expires_at <= now
-    return State.EXPIRED if is_expired else State.OVER_WITH_PARENT
+    return _state_and_end(session, now)[0]
 
 
 def over_at(session: Session, now: datetime) -> datetime | None:
     """Say when a session that is over was over, aware UTC; None where it is live, or nobody said when."""
-    match state_of(session, now):
-        case State.ENDED | State.NO_LOGIN:
-            return session.ended_at
-        case State.EXPIRED:
-            return session.expires_at
-        case State.OVER_WITH_PARENT if session.parent is not None:
-            return over_at(session.parent, now)
-        case _:
-            return None
+    return _state_and_end(session, now)[1]
+
+
+def _state_and_end(session: Session, now: datetime) -> tuple[State, datetime | None]:
+    """Find the earliest of a session's ends, as life-cycle events do: logout, expiry, the parent's end."""
+    if not session.has_login:
+        return State.NO_LOGIN, session.ended_at
+    state, end = State.LIVE, None
+    if session.session_state != ACTIVE:
+        state, end = State.ENDED, session.ended_at
+    expires_at = session.expires_at
+    if expires_at is not None and expires_at <= now and (state is State.LIVE or (end is not None and expires_at < end)):
+        state, end = State.EXPIRED, expires_at
+    if session.parent is not None and not session.parent.is_live(now):
+        parents = over_at(session.parent, now)
+        if state is State.LIVE or (parents is not None and end is not None and parents < end):
+            state, end = State.OVER_WITH_PARENT, parents
+    return state, end
 
 
 def is_used_up(session: Session) -> bool:

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import boto3
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -15,6 +14,7 @@ from ops.sessionctl.shown import show_customer
 from processors.stream_projector import lambda_handler
 from schemas.items import Session
 from tests.conftest import Backend, at, login, logout
+from tests.deployed_stack import deploy
 
 CUSTOMER = "customer-1"
 NOW = at(60)
@@ -137,18 +137,7 @@ def test_a_logout_that_named_a_child_without_its_parent_is_not_a_second_session(
 
 @pytest.fixture
 def stack(backend: Backend) -> Backend:
-    """The backend's tables as a deployed stack."""
-    outputs = {
-        "EventBusName": "bus",
-        "SessionEventsQueueUrl": backend.events_queue,
-        "SessionsTableName": backend.sessions_table,
-        "ProjectionsTableName": backend.projections_table,
-    }
-    template = {
-        "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    boto3.client("cloudformation").create_stack(StackName="prod", TemplateBody=json.dumps(template))
+    deploy(backend)
     return backend
 
 

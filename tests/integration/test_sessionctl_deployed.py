@@ -3,32 +3,21 @@
 import json
 from typing import Any
 
-import boto3
 import pytest
 from typer.testing import CliRunner
 
 from ops.sessionctl.app import app
 from providers.envelopes import read_body
 from tests.conftest import Backend, login
+from tests.deployed_stack import NAME, deploy
 
-STACK = ("--stack-name", "prod")
+STACK = ("--stack-name", NAME)
 
 
 @pytest.fixture
 def deployed(backend: Backend) -> Backend:
     """The backend's tables and queue, and a stack whose outputs name them."""
-    boto3.client("events").create_event_bus(Name="auth")
-    outputs = {
-        "EventBusName": "auth",
-        "SessionEventsQueueUrl": backend.events_queue,
-        "SessionsTableName": backend.sessions_table,
-        "ProjectionsTableName": backend.projections_table,
-    }
-    template = {
-        "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
-        "Outputs": {name: {"Value": value} for name, value in outputs.items()},
-    }
-    boto3.client("cloudformation").create_stack(StackName="prod", TemplateBody=json.dumps(template))
+    deploy(backend)
     return backend
 
 
