@@ -2,6 +2,9 @@
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,16 +13,22 @@ import pytest
 from botocore.exceptions import ClientError
 from joserfc import jws
 from joserfc.jwk import ECKey
+from jsonschema import Draft202012Validator
 
+from docs.examples.evict_cache.evict_cache import SessionCache
+from ops.local_aws.deployment import deploy
 from ops.local_aws.logs import FunctionLogs
 from ops.local_aws.stack import LocalStack
+from ops.packaging.package import zip_folder
+from ops.schema_export.life_cycle import event_schema
 from ops.validation.translation import load_template
 from processors.session_table import SessionTable
 from schemas.events import parse_event
 from schemas.times import format_rfc3339
-from tests.deploy.conftest import eventually, sessionctl
+from tests.deploy.conftest import ROOT, UNTIL_HUNG, eventually, sessionctl, settings_of
 
 ISSUER = "https://op.example.com"
+LIFE_CYCLE_EVENT = Draft202012Validator(event_schema())
 KEY = ECKey.generate_key("P-256", {"kid": "op-1"})
 OTHER = {
     "SessionTtlSeconds": "3600",
@@ -251,6 +260,7 @@ def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_o
     def tell(kind: str) -> Any:
         found = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ())
         for event in (json.loads(message["Body"]) for message in found):
+            assert [error.message for error in LIFE_CYCLE_EVENT.iter_errors(event)] == []
             if event["detail"]["session"]["customer_id"] == "c-told":
                 told[event["detail-type"]] = event["time"], event["detail"]
         return told.get(kind)
@@ -272,6 +282,65 @@ def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_o
         return any(b'"session_id":"s-told"' in text for text in plain)
 
     eventually("the session is in the archive", archived)
+
+
+def test_the_sample_consumer_evicts_a_session_from_its_cache_when_it_is_logged_out(stack: LocalStack) -> None:
+    folder = ROOT / "docs" / "examples" / "evict_cache"
+    outputs = deploy(
+        stack.client,
+        "evict-cache",
+        zip_folder(folder),
+        parameters={"SessionsEventBusName": stack.outputs["SessionsEventBusName"]},
+        template=folder / "template.yaml",
+    )
+    cache = SessionCache(stack.client("dynamodb"), outputs["CacheTableName"])
+
+    def cached() -> Any:
+        return cache.get("s-cached", "c-cached", now=datetime.now(UTC))
+
+    send(stack, json.dumps(login("cached")))
+    session = eventually("the session is cached", cached)
+    send(stack, json.dumps(login("cached") | {"event_id": "out", "event_type": "logout", "occurred_at": now()}))
+    eventually("it is evicted", lambda: cached() is None)
+
+    assert session["source"] is None
+    assert session["customer_id"] == "c-cached"
+    attributes = stack.client("sqs").get_queue_attributes(
+        QueueUrl=outputs["EvictionsDeadLetterQueueUrl"], AttributeNames=["All"]
+    )["Attributes"]
+    assert attributes["ApproximateNumberOfMessages"] == "0"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_tail_shows_a_start_and_a_logout_and_removes_its_queue_and_rule(stack: LocalStack, how: signal.Signals) -> None:
+    customer = f"c-tail-{how.value}"
+    command = [sys.executable, "-m", "ops.sessionctl", "tail", "--customer", customer, "--json"]
+    with subprocess.Popen(  # noqa: S603 # ours
+        [*command, "--kind", "started", "--kind", "ended", "--stack-name", stack.name],
+        env=settings_of(stack.endpoint, stack.region),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("Following the sessions of stack every-parameter")
+        event = login(f"tail-{how.value}", customer)
+
+        send(stack, json.dumps(event))
+        started = json.loads(process.stdout.readline())
+        send(stack, json.dumps(event | {"event_id": "out", "event_type": "logout", "occurred_at": now()}))
+        ended = json.loads(process.stdout.readline())
+        process.send_signal(how)
+        process.wait(UNTIL_HUNG)
+
+    assert (started["kind"], ended["kind"], ended["over_reason"]) == ("started", "ended", "user")
+    assert started["session"]["session_id"] == ended["session"]["session_id"] == event["session_id"]
+    assert process.returncode == 0
+    rules = stack.client("events").list_rules(EventBusName=stack.outputs["SessionsEventBusName"])["Rules"]
+    queues = stack.client("sqs").list_queues(QueueNamePrefix="sessionctl-tail").get("QueueUrls", [])
+    assert ([rule["Name"] for rule in rules if rule["Name"].startswith("sessionctl-tail")], queues) == ([], [])
 
 
 def test_a_projector_without_its_permission_loses_nothing(stack: LocalStack) -> None:
