@@ -20,7 +20,7 @@ from processors.aws.conditional_writes import Item
 from processors.aws.item_store import ItemStore
 from processors.aws.parallel import run_all
 from processors.projection_table import ProjectionTable
-from processors.runtime.clock import utc_now
+from processors.runtime import clock as clocks
 from processors.session_table import SessionTable
 from schemas.errors import MalformedItemError
 from schemas.item_mapping import read_item
@@ -113,7 +113,7 @@ class Verifier:
         projections: The projections.
         wait: How long a change may be under way.
         concurrency: Most customers that are looked at at a time; both tables are made with a concurrency of 1.
-        clock: Aware UTC.
+        clock: Aware UTC; None for the clock.
         sleep: Waits for so many seconds.
         on_progress: Learns how far it is.
     """
@@ -125,17 +125,17 @@ class Verifier:
         *,
         wait: timedelta = DEFAULT_WAIT,
         concurrency: int = 1,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime] | None = None,
         sleep: Callable[[float], object] = time.sleep,
         on_progress: OnProgress = lambda _what, _count: None,
     ) -> None:
         self._sessions = sessions.store
         self._projections = projections.store
         self._erased = sessions.erased
-        self._reads = CustomerReads(sessions, projections, clock=clock)
+        self._clock = clock or clocks.utc_now
+        self._reads = CustomerReads(sessions, projections, clock=self._clock)
         self._wait = wait
         self._concurrency = concurrency
-        self._clock = clock
         self._sleep = sleep
         self._on_progress = on_progress
 
@@ -219,6 +219,7 @@ class Verifier:
         """Look again at what differs, until it agrees, or differs for good."""
         began = self._clock()
         pending: Mapping[str, Iterable[Key]] = found.suspects
+        patience = _LONGEST_WAITS * self._wait.total_seconds()  # counted in polls: a clock may be set back
         while pending:
             self._on_progress("customers looked at again", len(found.suspects) - len(pending))
             still: dict[str, Iterable[Key]] = {}
@@ -227,7 +228,7 @@ class Verifier:
                 is_young = [self._is_young(mismatch, began, now) for mismatch in look.mismatches]
                 if not look.mismatches:
                     found.settled += 1
-                elif any(is_young) and now < began + _LONGEST_WAITS * self._wait:
+                elif any(is_young) and patience > 0:
                     still[customer_id] = pending[customer_id]
                 else:
                     found.mismatches += [
@@ -237,6 +238,7 @@ class Verifier:
             pending = still
             if pending:
                 self._sleep(_POLL_SECONDS)
+                patience -= _POLL_SECONDS
 
     def _is_young(self, mismatch: Mismatch, began: datetime, now: datetime) -> bool:
         """Whether the change that makes a difference may still be under way."""

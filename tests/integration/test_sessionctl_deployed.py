@@ -53,7 +53,7 @@ def test_an_event_is_put_on_the_bus_that_the_outputs_name(deployed: Backend) -> 
 def test_the_audit_compares_the_tables_that_the_outputs_name(deployed: Backend) -> None:
     deployed.sessions.create_session(login("s-1", "customer-1"))
 
-    result = CliRunner().invoke(app, ["audit", *STACK])
+    result = CliRunner().invoke(app, ["audit", "--wait", "0s", *STACK])
 
     assert result.exit_code == 1
     assert "customer-1" in result.stdout

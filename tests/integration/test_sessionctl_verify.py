@@ -18,6 +18,11 @@ RECENTLY = (datetime.now(UTC) - NOW) // timedelta(minutes=1) - 5
 """Minutes after the tests' noon: commands go by the real clock."""
 
 
+@pytest.fixture(autouse=True)
+def clock_of_the_tests() -> None:
+    """The real clock: commands go by it."""
+
+
 @pytest.fixture
 def deployed(backend: Backend) -> Backend:
     """The backend's tables and queue, and a stack whose outputs name them."""
