@@ -1,17 +1,23 @@
 """The report's page in a browser: what a person sees, on a phone, on a desk, on paper."""
 
 import json
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 from playwright.sync_api import Browser
 
-from ops.analytics.page import vega
+from ops.analytics.generator import write_archive
+from ops.analytics.page import vega, write_page
 from ops.analytics.page.figures import read_figures
-from ops.analytics.page.render import Verdict, render, sums_table
+from ops.analytics.page.render import render
 from ops.analytics.page.sums import sums_of
+from ops.analytics.page.verdict import verdict_of
+from ops.analytics.problems import Kind, Problem
+from ops.analytics.proof import Comparison, Difference, Proof
+from ops.analytics.reading import Range, open_folder
 from tests.page.browser import DESKTOP, PHONE, assert_looks_right, opened
 from tests.page.sessions import NOON, SessionRow, TransitionRow, database
 
@@ -21,8 +27,6 @@ LIMIT = 5_000_000
 HOSTILE = "</script><img src=x onerror=alert(1)><script>alert(1)</script>\"'&{{7*7}}"
 
 pytestmark = pytest.mark.slow
-
-UNCHECKED = Verdict("unknown", "Nothing to compare with", "A folder alone.", [], sums_table({}), "equal")
 
 
 def invented(*, days: int, sessions: int, hostile: str = "") -> tuple[list[SessionRow], list[TransitionRow]]:
@@ -54,11 +58,20 @@ def invented(*, days: int, sessions: int, hostile: str = "") -> tuple[list[Sessi
     return rows, transitions
 
 
-def page_of(path: Path, rows: list[SessionRow], transitions: list[TransitionRow], *, days: int) -> Path:
+def page_of(
+    path: Path,
+    rows: list[SessionRow],
+    transitions: list[TransitionRow],
+    *,
+    days: int,
+    comparison: Comparison | None = None,
+    problems: Sequence[Problem] = (),
+) -> Path:
     with database(rows, transitions, since=NOON - timedelta(days=days), until=NOON) as connection:
         figures = read_figures(connection)
-    assert all(len(set(values.values())) == 1 for values in sums_of(figures).values())
-    path.write_text(render(figures, UNCHECKED, []), encoding="utf-8")
+    proof = Proof(comparison).with_sums(sums_of(figures))
+    assert all(found.is_equal for found in proof.sums)
+    path.write_text(render(figures, verdict_of(proof), problems), encoding="utf-8")
     return path
 
 
@@ -68,9 +81,28 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, until = tmp_path_factory.mktemp("generated"), datetime(2026, 11, 1, tzinfo=UTC)
+    write_archive(folder / "archive", sessions=3000, days=30, until=until)
+    with open_folder(folder / "archive", Range(None, until), key=b"a key of a test", now=until) as archive:
+        sums = write_page(archive, Proof(), folder / "report.html")
+    assert all(found.is_equal for found in sums)
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
 def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    shown = invented(days=1, sessions=120, hostile=HOSTILE)
-    return page_of(tmp_path_factory.mktemp("hostile") / "report.html", *shown, days=1)
+    rows, transitions = invented(days=1, sessions=120, hostile=HOSTILE)
+    found = (Difference(HOSTILE, HOSTILE, HOSTILE, HOSTILE, HOSTILE),)
+    comparison = Comparison(NOON, customers=1, live_sessions=1, differences=found, in_flight=found)
+    return page_of(
+        tmp_path_factory.mktemp("hostile") / "report.html",
+        rows,
+        transitions,
+        days=1,
+        comparison=comparison,
+        problems=[Problem(Kind.NOT_AN_EVENT, 2, (HOSTILE,))],
+    )
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])
@@ -100,6 +132,52 @@ def test_text_of_events_is_shown_and_never_run(browser: Browser, hostile: Path, 
         assert_looks_right(page, complaints)
         assert page.locator("img").count() == 0
         assert HOSTILE in page.inner_text("#logins")
+
+
+@pytest.mark.parametrize(
+    ("differences", "in_flight", "title"),
+    [
+        ((), (), "The archive agrees with the projections"),
+        ((), (Difference("c-1", "s-1", "live", "unknown", "newer than the archive"),), "The archive agrees"),
+        ((Difference("c-1", "s-1", "live", "over", "nothing explains it"),), (), "The archive differs"),
+    ],
+)
+def test_the_box_says_whether_the_archive_agrees_and_what_differs(
+    browser: Browser,
+    tmp_path: Path,
+    differences: tuple[Difference, ...],
+    in_flight: tuple[Difference, ...],
+    title: str,
+) -> None:
+    comparison = Comparison(NOON, customers=3, live_sessions=5, differences=differences, in_flight=in_flight)
+    path = page_of(tmp_path / "report.html", *invented(days=1, sessions=20), days=1, comparison=comparison)
+
+    with opened(browser, path, width=PHONE) as (page, complaints):
+        said = page.inner_text(".proof")
+
+        assert title in said
+        assert ("nothing explains it" in said) == bool(differences)
+        assert ("newer than the archive" in said) == bool(in_flight)
+        assert_looks_right(page, complaints)
+
+
+def test_bad_input_is_counted_and_named(browser: Browser, tmp_path: Path) -> None:
+    problems = [Problem(Kind.CUT_OFF, 1, ("year=2026/a.gz",)), Problem(Kind.NOT_AN_EVENT, 1234, ("a.gz:7", "a.gz:9"))]
+    path = page_of(tmp_path / "report.html", *invented(days=1, sessions=20), days=1, problems=problems)
+
+    with opened(browser, path, width=PHONE) as (page, complaints):
+        said = page.inner_text(".left-out")
+
+        assert "1,234 lines that are not events" in said
+        assert {"year=2026/a.gz", "a.gz:7", "a.gz:9"} <= set(said.split("\n"))
+        assert_looks_right(page, complaints)
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP])
+def test_a_generated_archive_becomes_a_page(browser: Browser, generated: Path, width: int) -> None:
+    with opened(browser, generated, width=width) as (page, complaints):
+        assert_looks_right(page, complaints)
+        assert "Nothing to compare with" in page.inner_text(".proof")
 
 
 def test_a_chosen_country_changes_the_pictures_and_a_second_choice_brings_all_back(

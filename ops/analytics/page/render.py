@@ -2,11 +2,9 @@
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -16,51 +14,10 @@ from ops.analytics.page.charts import charts
 from ops.analytics.page.contents import sections_of
 from ops.analytics.page.embedded import embedded_figures, filters_of
 from ops.analytics.page.figures import Figures, sql_of
-from ops.analytics.page.sections import Table
+from ops.analytics.page.verdict import Verdict
+from ops.analytics.problems import Problem
 
 _HERE = Path(__file__).parent
-
-
-class Problem(Protocol):
-    """Something that was left out of the report."""
-
-    @property
-    def kind(self) -> str:
-        """What it is, in words of the reader."""
-
-    @property
-    def count(self) -> int:
-        """How often."""
-
-    @property
-    def examples(self) -> tuple[str, ...]:
-        """Some of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the box at the top says.
-
-    Args:
-        kind: `right`, `wrong` or `unknown`.
-        title: The verdict.
-        text: What it rests on.
-        tables: What differs, and what is in flight.
-        sums: The sums of the pictures.
-        sums_text: Whether they are equal.
-    """
-
-    kind: str
-    title: str
-    text: str
-    tables: Sequence[Table]
-    sums: Table
-    sums_text: str
-
-    @property
-    def mark(self) -> str:
-        """A sign beside the title."""
-        return {"right": "✓", "wrong": "✗"}.get(self.kind, "-")
 
 
 def render(figures: Figures, verdict: Verdict, problems: Sequence[Problem], *, made_at: datetime | None = None) -> str:
@@ -117,13 +74,3 @@ def _tiles(figures: Figures) -> list[tuple[str, str, str]]:
         ("Live at the end", wording.count(totals["live_at_until"]), ""),
         ("Lasted, p50", wording.duration(overall["p50"]) if overall else "-", "until over"),
     ]
-
-
-def sums_table(sums: Mapping[str, Mapping[str, int]]) -> Table:
-    """Make the table of what the pictures agree about."""
-    return Table(
-        "What several pictures show, as each counts it",
-        ["Fact", "By", "Value"],
-        [[name, by, wording.count(value)] for name, values in sums.items() for by, value in values.items()],
-        texts=2,
-    )

@@ -1,14 +1,10 @@
 """What the pictures must agree about: each fact, as each picture that shows it counts it."""
 
-from collections.abc import Mapping
-
 from ops.analytics.page.figures import Figures, live_series, sums_by
-
-Sums = Mapping[str, Mapping[str, int]]
-"""By the fact's name, its value by picture."""
+from ops.analytics.proof import Sum
 
 
-def sums_of(figures: Figures) -> Sums:
+def sums_of(figures: Figures) -> tuple[Sum, ...]:
     """Return the facts that several pictures show, and what each of them says. All values of one are equal."""
     totals, series = figures.row("totals"), live_series(figures)
     logins, ends, concurrency = (figures.rows(name) for name in ("logins", "ends", "concurrency"))
@@ -25,7 +21,7 @@ def sums_of(figures: Figures) -> Sums:
     before = [row for row in concurrency if row["begins_s"] is None]
     peak = next((row["live"] for row in figures.rows("peak")), 0)
     highest = max((live for *_, live in series), default=0)
-    return {
+    facts = {
         "sessions of the range": {
             "plain count": totals["sessions"],
             "concurrency": sum(row["started"] for row in concurrency),
@@ -61,3 +57,4 @@ def sums_of(figures: Figures) -> Sums:
         },
         "the peak is not below the line": {"peak": peak, "the greater of peak and line": max(peak, highest)},
     }
+    return tuple(Sum(name, values) for name, values in facts.items())
