@@ -4,7 +4,7 @@ Each entry names the reason, as seen with MiniStack 1.5.33, and goes when upstre
 project knows that the local AWS is an emulator.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 EMULATOR_ENVIRONMENT = {
@@ -68,6 +68,26 @@ def adapt(template: dict[str, Any]) -> None:
                 # It matches no filter of removals; the handlers check again.
                 event["Properties"].pop("FilterCriteria", None)
                 _wrap(properties)
+
+
+def complete_tables(template: Mapping[str, Any], physical: Mapping[str, str], dynamodb: Any) -> None:
+    """Switch on TTL and point-in-time recovery of tables: CloudFormation leaves both out here.
+
+    Args:
+        template: The SAM template, intrinsic functions in their long form.
+        physical: Physical ids of the stack's resources, by logical id.
+        dynamodb: A boto3 DynamoDB client.
+    """
+    for logical_id, resource in template["Resources"].items():
+        table, properties = physical.get(logical_id), resource.get("Properties", {})
+        if resource["Type"] != "AWS::DynamoDB::Table" or table is None:
+            continue
+        if (ttl := properties.get("TimeToLiveSpecification")) is not None:
+            status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+            if status == "DISABLED":  # DynamoDB refuses what is so already
+                dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
+        if (recovery := properties.get("PointInTimeRecoverySpecification")) is not None:
+            dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=recovery)
 
 
 def _allow_batches(value: Any) -> None:

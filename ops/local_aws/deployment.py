@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.local_aws.compensations import PARAMETERS, adapt
+from ops.local_aws.compensations import PARAMETERS, adapt, complete_tables
 from ops.validation.translation import TEMPLATE_PATH, load_template
 
 ARTIFACTS = "session-events-artifacts"
@@ -73,10 +73,15 @@ def deploy(
         else:
             cloudformation.update_stack(**arguments)
     except ClientError as error:
-        if _NOTHING_CHANGED in str(error):
-            return _wait(cloudformation, name)
-        raise DeploymentError(f"CloudFormation refuses the template: {error.response['Error']['Message']}") from error
-    return _wait(cloudformation, name)
+        if _NOTHING_CHANGED not in str(error):
+            why = error.response["Error"]["Message"]
+            raise DeploymentError(f"CloudFormation refuses the template: {why}") from error
+    outputs = _wait(cloudformation, name)
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    physical = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in resources}
+    complete_tables(source, physical, client("dynamodb"))
+    return outputs
 
 
 def stack_of(cloudformation: Any, name: str) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ from ops.sessionctl import (
     publish,
     rebuild,
     rejected,
+    status,
     tail,
     verify,
 )
@@ -40,6 +41,7 @@ _COMMANDS = (
     (_PEOPLE, "get", get.app),
     (_PEOPLE, "list", listing.app),
     (_PEOPLE, "tail", tail.tail),
+    (_OPERATE, "status", status.status),
     (_OPERATE, "rejected", rejected.app),
     (_OPERATE, "dead-letters", dead_letters.app),
     (_OPERATE, "failed-batches", failed_batches.app),

@@ -53,11 +53,13 @@ class Stack:
         name: What messages call it.
         outputs: The template's outputs.
         session: What makes its clients.
+        cloudformation_name: What CloudFormation calls it.
     """
 
     name: str
     outputs: Mapping[str, str]
     session: "boto3.Session"
+    cloudformation_name: str = ""
 
     @property
     def sessions(self) -> "SessionTable":
@@ -174,7 +176,7 @@ def _local(name: str | None) -> Iterator[Stack]:
     running = find_running(name)
     settings = aws_settings(region=running.region, endpoint=running.endpoint)
     with process_environment(settings, without_prefix="AWS_"):
-        yield Stack("the local stack", running.outputs, boto3.Session())
+        yield Stack("the local stack", running.outputs, boto3.Session(), running.name)
 
 
 def _deployed(name: str, where: Where) -> Stack:
@@ -200,7 +202,7 @@ def _deployed(name: str, where: Where) -> Stack:
             f"stack {name} ({description['StackStatus']}) has no output {' or '.join(missing)}: "
             "is it the stack of this project's template?"
         )
-    return Stack(f"stack {name}", outputs, session)
+    return Stack(f"stack {name}", outputs, session, name)
 
 
 def _client(session: "boto3.Session", service: str, *, patience_seconds: int = 30, attempts: int = 3) -> Any:

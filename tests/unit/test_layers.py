@@ -171,6 +171,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("erasure", set()),
         ("recovery", set()),
         ("analytics", set()),
+        ("status", {"recovery", "verification"}),
         ("packaging", {"validation"}),
         ("local_aws", {"engines", "packaging", "validation"}),
     ],
