@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
+from ops.erasure.customer_keys import CustomerKeys, find_keys, scan_for
 from ops.erasure.projections import make_projection_anew
 from ops.erasure.receipts import Effect, Preview, Receipt, remainders
 from processors.aws.conditional_writes import Item
@@ -23,7 +24,7 @@ from processors.session_table import SessionTable
 from schemas import attributes as read
 from schemas.item_mapping import read_item, write_item
 from schemas.items import Revocation, Session
-from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, Key, customer_partition, revocation_key, session_key
+from schemas.keys import CHILD_PREFIX, Key
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +33,6 @@ OLD_LISTS_GONE = timedelta(minutes=3)
 
 INDEX_LAG = timedelta(minutes=1)
 """How late the index may show a session."""
-
-_ALL = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ class _Work:
     Args:
         customer_id: The customer.
         erased_at: Up to when, aware UTC.
-        named: Ids of the customer's sessions, as far as index and projection have named them.
+        named: Ids of the customer's sessions, as far as the projection has named them.
+        scanned: Keys that a scan found.
         counts: How many items had each effect.
         latest_expiry: The latest expiry of a session deleted, aware UTC.
     """
@@ -64,6 +64,7 @@ class _Work:
     customer_id: str
     erased_at: datetime
     named: set[str]
+    scanned: Collection[Key] = ()
     counts: Counter[Effect] = field(default_factory=Counter)
     latest_expiry: datetime | None = None
 
@@ -85,6 +86,8 @@ class Erasure:
         projections: The projections, made with `sessions`.
         clock: Aware UTC.
         sleep: Waits for so many seconds.
+        with_scan: Also scan the register for what neither index nor projection names: child sessions whose parent is
+            not there.
     """
 
     def __init__(
@@ -94,7 +97,9 @@ class Erasure:
         *,
         clock: Callable[[], datetime] = utc_now,
         sleep: Callable[[float], object] = time.sleep,
+        with_scan: bool = False,
     ) -> None:
+        self._with_scan = with_scan
         self._sessions = sessions
         self._projections = projections
         self._clock = clock
@@ -108,6 +113,7 @@ class Erasure:
             MalformedItemError: An item of the customer's breaks the schema, or is of a later release.
         """
         work = self._begin(customer_id)
+        self._scan(work)
         keys = self._keys(work)
         stored = self._sessions.store.read([key for group in keys for key in group])
         decisions = [self._decide(work, group, {key: stored.get(key) for key in group}) for group in keys]
@@ -129,6 +135,7 @@ class Erasure:
         self._sessions.erased.add(customer_id, work.erased_at)
         logger.info("customer is on the list of erased customers", extra={"customer_sha256": hash_of(customer_id)})
         self._sleep(OLD_LISTS_GONE.total_seconds())
+        self._scan(work)  # nobody writes by an older list any more: what there is of the customer is there now
         self._delete(work)
         self._sleep(INDEX_LAG.total_seconds())
         is_projection_deleted = self._delete(work)
@@ -146,7 +153,8 @@ class Erasure:
             finished_at=now,
             items=work.changed(),
             is_projection_deleted=is_projection_deleted,
-            remainders=remainders(work.erased_at, now, work.latest_expiry),
+            remainders=remainders(work.erased_at, now, work.latest_expiry, is_scanned=self._with_scan),
+            is_scanned=self._with_scan,
         )
 
     def _begin(self, customer_id: str) -> _Work:
@@ -155,6 +163,10 @@ class Erasure:
         if projection is not None and projection.last_login_time is not None:
             erased_at = max(erased_at, projection.last_login_time)
         return _Work(customer_id, erased_at, set() if projection is None else set(projection.sessions))
+
+    def _scan(self, work: _Work) -> None:
+        if self._with_scan:
+            work.scanned = scan_for(self._sessions, work.customer_id)
 
     def _delete(self, work: _Work) -> bool:
         """Delete what is erased, children first: their parents name them. Return whether the projection is gone."""
@@ -166,29 +178,11 @@ class Erasure:
         erased = ErasedList.of(work.customer_id, work.erased_at)
         return make_projection_anew(self._projections, self._sessions, work.customer_id, erased, self._clock) is None
 
-    def _keys(self, work: _Work) -> tuple[dict[Key, str | None], ...]:
-        """List what may be the customer's: children, then sessions, then the revocation.
-
-        Returns:
-            Keys, each with the customer that a child belongs to where its item names none: of the original schema, the
-            only one who has a session of its parent's id.
-        """
+    def _keys(self, work: _Work) -> CustomerKeys:
+        """Find what may be the customer's."""
         projection = self._projections.find(work.customer_id)
         work.named |= set() if projection is None else set(projection.sessions)
-        indexed = self._sessions.reader.find_session_keys([work.customer_id], most=_ALL)[work.customer_id] or ()
-        named = {session_key(session_id, work.customer_id) for session_id in work.named}.union(indexed)
-        family = self._sessions.reader.find_family_keys({key.pk for key in named})
-        customers: dict[str, set[str]] = {}
-        for key in family:
-            if key.sk is not None and key.sk.startswith(CUSTOMER_PREFIX):
-                customers.setdefault(key.pk, set()).add(key.sk)
-        sole = {customer_partition(work.customer_id)}
-        children = {
-            key: work.customer_id if customers.get(key.pk) == sole else None
-            for key in family
-            if key.sk is not None and key.sk.startswith(CHILD_PREFIX)
-        }
-        return children, dict.fromkeys(named), {revocation_key(work.customer_id): None}
+        return find_keys(self._sessions, work.customer_id, named=work.named, scanned=work.scanned)
 
     def _decide(
         self, work: _Work, owners: Mapping[Key, str | None], stored: Mapping[Key, Item | None]

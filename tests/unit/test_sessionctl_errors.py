@@ -68,6 +68,8 @@ COMMANDS = [
     ("rebuild", "customer", "c"),
     ("rebuild", "all"),
     ("rebuild", "register"),
+    ("erase", "c"),
+    ("export", "customer", "c"),
     ("publish", "login", "--customer", "c", "--session", "s"),
     ("publish", "logout", "--session", "s"),
     ("publish", "logout-all", "--customer", "c"),
