@@ -44,6 +44,7 @@ class Kinds:
         crashes: Workers die between any two requests.
         refreshes: Whether the bus gets every refresh.
         outage: Most seconds for which no sweeper runs.
+        families: There are a parent and its child alone, and many of their logins.
     """
 
     removals: bool = True
@@ -52,6 +53,7 @@ class Kinds:
     crashes: bool = True
     refreshes: bool = False
     outage: float = 0.0
+    families: bool = False
 
 
 @dataclass
@@ -111,9 +113,11 @@ class FailureStore:
     """Where the publisher sets aside what bus and archive do not take; it is replayed at the end."""
 
     lines: dict[str, list[str]]
+    kept: int = 0
 
     def put_lines(self, prefix: str, lines: Sequence[str]) -> bool:
         self.lines.setdefault(prefix, []).extend(lines)
+        self.kept += len(lines)
         return True
 
 
@@ -180,7 +184,8 @@ class LifeCycleHistory:
         for _ in range(count):
             self.world.give_way()
             self._number += 1
-            name = self._source.choice((*SESSIONS, CHILD_OF_P))
+            names = ("p", CHILD_OF_P) if self._kinds.families else (*SESSIONS, CHILD_OF_P)
+            name = self._source.choice(names)
             parent: dict[str, Any] = {"parent_session_id": "p"} if name == CHILD_OF_P else {}
             at = self.world.clock() - timedelta(seconds=self._source.choice((0, 1, 9)))
             fact: dict[str, Any] = {

@@ -9,8 +9,9 @@ import pytest
 
 from processors.life_cycle import agenda, publisher, sweeper
 from processors.life_cycle.transitions import transition_of
-from schemas.items import Session
+from schemas.items import ACTIVE, Session
 from schemas.keys import Key
+from schemas.life_cycle import ENDED, Over, detail_of
 from tests.model.life_cycle import Kinds, LifeCycleHistory
 
 HISTORIES = 60
@@ -42,8 +43,9 @@ def first_wrong(
         Kinds(begins_late=True),
         Kinds(removals=False, outage=60.0),
         Kinds(removals=False, crashes=False),
+        Kinds(families=True),
     ],
-    ids=["operators", "all-refreshes", "restores", "begins-late", "outage", "no-crashes"],
+    ids=["operators", "all-refreshes", "restores", "begins-late", "outage", "no-crashes", "families"],
 )
 def test_readers_end_equal_to_the_register(kinds: Kinds) -> None:
     assert first_wrong(kinds, HISTORIES) is None
@@ -81,9 +83,32 @@ class Watermark(sweeper.ExpirySweeper):
         return result
 
 
-@pytest.mark.parametrize("naive", [DeletesFirst, Watermark])
-def test_naive_sweepers_are_caught(naive: type[sweeper.ExpirySweeper]) -> None:
-    assert first_wrong(Kinds(), NAIVE_HISTORIES, naive) is not None
+class TellsChildren(sweeper.ExpirySweeper):
+    """Tells the children dead with their parent; when the parent is extended, they stay so to a reader."""
+
+    def _publish(self, page: Any, found: Any, result: sweeper.Sweep) -> None:
+        super()._publish(page, found, result)
+        due = {
+            session.session_id: session.expires_at
+            for item, entry in page.entries()
+            if (session := found.sessions.get(entry.key)) is not None and agenda.is_due(session, item)
+        }
+        families = self._reader.find_children(due, most=100) if due else {}
+        self._bus.put(
+            [
+                detail_of(ENDED, child, occurred_at=due[parent], over=Over(due[parent], "parent"))
+                for parent, children in families.items()
+                for child in children or ()
+                if child.has_login and child.session_state == ACTIVE
+            ]
+        )
+
+
+@pytest.mark.parametrize(
+    ("naive", "kinds"), [(DeletesFirst, Kinds()), (Watermark, Kinds()), (TellsChildren, Kinds(families=True))]
+)
+def test_naive_sweepers_are_caught(naive: type[sweeper.ExpirySweeper], kinds: Kinds) -> None:
+    assert first_wrong(kinds, NAIVE_HISTORIES, naive) is not None
 
 
 def test_a_sweeper_that_acts_on_the_agenda_alone_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:

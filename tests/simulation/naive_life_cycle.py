@@ -1,4 +1,8 @@
-"""Naive designs of publishing what becomes of sessions, each as a small patch over the real code."""
+"""Naive designs of publishing what becomes of sessions, each as a small patch over the real code.
+
+One more, children told dead with their parent, is held by the model alone (`tests/model/test_life_cycle.py`): here it
+was not caught in 200 seeds.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +14,8 @@ from processors.life_cycle import agenda, publisher, sweeper, transitions
 from processors.life_cycle.transitions import Change, Transition
 from schemas.items import ACTIVE, Session
 from schemas.keys import Key
-from schemas.life_cycle import ENDED, Over, detail_of, expired_detail
-from tests.simulation import publishing
+from schemas.life_cycle import expired_detail
+from tests.simulation import second_reader
 
 # --- A watermark: slots before those that a sweep was past are not looked at again
 
@@ -65,30 +69,6 @@ def _one_key_a_slot(sessions: Iterable[Session]) -> list[agenda.AgendaItem]:
     return [replace(item, key=Key("due#0", f"{item.slot:012}#0")) for item in agenda.pack(sessions)]
 
 
-# --- Children told dead with their parent, when it expires
-
-
-def _children_too(publish: Callable[..., None]) -> Callable[..., None]:
-    def publish_with_children(self: Any, page: Any, found: Any, result: Any) -> None:
-        publish(self, page, found, result)
-        due = {
-            session.session_id: session.expires_at
-            for item, entry in page.entries()
-            if (session := found.sessions.get(entry.key)) is not None and agenda.is_due(session, item)
-        }
-        families = self._reader.find_children(due, most=1000) if due else {}
-        self._bus.put(
-            [
-                detail_of(ENDED, child, occurred_at=due[parent], over=Over(due[parent], "parent"))
-                for parent, children in families.items()
-                for child in children or ()
-                if child.has_login and child.session_state == ACTIVE
-            ]
-        )
-
-    return publish_with_children
-
-
 def _of_sweeper(**makers: Callable[[Callable[..., Any]], Callable[..., Any]]) -> list[Any]:
     return [
         mock.patch.object(sweeper.ExpirySweeper, name, make(getattr(sweeper.ExpirySweeper, name)))
@@ -103,11 +83,10 @@ NAIVE_LIFE_CYCLES: Mapping[str, Callable[[], list[Any]]] = {
     "ttl-as-clock": lambda: [
         *_of_sweeper(sweep=lambda _: lambda self: sweeper.Sweep()),
         mock.patch.object(transitions, "_removal", _told_by_ttl(transitions._removal)),
-        mock.patch.object(publishing, "_filters", FilterCriteria),
+        mock.patch.object(second_reader, "publisher_filters", FilterCriteria),
         mock.patch.object(publisher, "pack", return_value=[]),
     ],
     "one-key-a-slot": lambda: [mock.patch.object(publisher, "pack", _one_key_a_slot)],
     "slot-not-over": lambda: [mock.patch.object(sweeper, "first_future_slot", lambda now: now + agenda.SLOT_SECONDS)],
-    "children-told-dead": lambda: _of_sweeper(_publish=_children_too),
 }
 """By name: makes the patches. `agenda-alone` acts on an entry without reading its session again."""

@@ -162,3 +162,26 @@ class Scheduler:
             if task.waiter is not None:
                 self.at(self.now, self._resume, task.waiter, task.waiter.waits)
                 task.waiter = None
+
+
+class Jobs:
+    """Tasks that a run has to wait for.
+
+    Args:
+        scheduler: Where they run.
+    """
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.under_way = 0
+        self._scheduler = scheduler
+
+    def start(self, name: str, body: Callable[[], None]) -> None:
+        """Start one."""
+        self.under_way += 1
+        self._scheduler.spawn(name, partial(self._run, body))
+
+    def _run(self, body: Callable[[], None]) -> None:
+        try:
+            body()
+        finally:
+            self.under_way -= 1

@@ -31,7 +31,7 @@ class Report:
         invocations: Of all functions.
         injected: How often each fault happened.
         commands: How many commands the projector sent, by reason, repeats included.
-        told: How many life-cycle events the bus accepted, by kind, repeats included.
+        told: How many life-cycle events the bus accepted, by kind, and what sweepers did; repeats included.
         trace: One line per thing that happened, if asked for.
     """
 
@@ -77,7 +77,7 @@ class Simulation(Deliveries):
             self.functions.invocations + (publishing.functions.invocations if publishing else 0),
             dict(self.faults.injected + publishing.faults.injected if publishing else self.faults.injected),
             dict(self._commands),
-            dict(publishing.told if publishing else {}),
+            publishing.figures if publishing else {},
             self.trace,
         )
 

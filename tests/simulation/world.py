@@ -154,7 +154,7 @@ class World(Services):
 
     def _record_written(self, shard: StreamShard, record: dict[str, Any]) -> None:
         if self.publishing is not None:
-            self.publishing.record_written(shard, record)
+            self.publishing.reader.record_written(shard, record)
         for view, (_, task) in self._views.items():
             if view.covers(shard, record):
                 self.scheduler.at(shard.readable_at[-1] + 0.2 * self.source.random(), self.scheduler.wake, task)
