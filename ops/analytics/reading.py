@@ -81,8 +81,8 @@ class Reading:
         Returns:
             The archive's problems.
         """
-        self.connection.execute(_one_row("report_range", since=shown.since, until=shown.until))
-        self.connection.execute(_one_row("reader_clock", now_at=now))
+        self.connection.execute(one_row("report_range", since=shown.since, until=shown.until))
+        self.connection.execute(one_row("reader_clock", now_at=now))
         event_id = "id" if key is None else _pseudonymous_id(key)
         self._copy(query("sessions"), {name: _shown(name, key) for name in _PERSONAL}, out / SESSIONS)
         self._copy(query("transitions"), {"id": event_id, "customer_id": _shown("customer_id", key)}, out / TRANSITIONS)
@@ -147,7 +147,7 @@ def tables(folder: Path, shown: Range, problems: tuple[Problem, ...], counts: Ma
         connection.execute("SET TimeZone = 'UTC'")
         for name, file in (("sessions", SESSIONS), ("transitions", TRANSITIONS)):
             connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({literal(folder / file)})")
-        connection.execute(_one_row("report_range", since=shown.since, until=shown.until))
+        connection.execute(one_row("report_range", since=shown.since, until=shown.until))
         connection.execute(f"CREATE VIEW arrivals AS {query('arrivals')}")
         online = query("online").replace("CROSS JOIN report_moment", "").replace("report_moment.moment", "moment")
         connection.execute(f"CREATE MACRO online(moment) AS TABLE {online}")
@@ -200,7 +200,8 @@ def _pseudonymous_id(key: bytes) -> str:
     )
 
 
-def _one_row(name: str, **moments: datetime | None) -> str:
+def one_row(name: str, **moments: datetime | None) -> str:
+    """Write a statement that makes a table of one row, of moments."""
     columns = (
         f"CAST({'NULL' if moment is None else literal(format_rfc3339(moment))} AS TIMESTAMPTZ) AS {column}"
         for column, moment in moments.items()

@@ -15,8 +15,9 @@ EMULATOR_ENVIRONMENT = {
 PARAMETERS = {
     # Writes by PartiQL leave no record in the table's stream, so items are written one by one.
     "DynamoDbBatchStatements": "false",
-    # No compensation: here life-cycle events cost nothing, and show how a stack with them behaves.
+    # No compensation: here life-cycle events and their archive cost nothing, and show how a stack with them behaves.
     "PublishSessionEvents": "true",
+    "ArchiveSessionEvents": "true",
 }
 
 VISIBILITY_SECONDS = 1

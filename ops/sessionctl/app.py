@@ -20,6 +20,8 @@ from ops.sessionctl import (
     publish,
     rebuild,
     rejected,
+    report,
+    sql,
     status,
     tail,
     verify,
@@ -52,6 +54,8 @@ _COMMANDS = (
     (_OPERATE, "verify", verify.verify),
     (_OPERATE, "repair", verify.repair),
     (_OPERATE, "rebuild", rebuild.app),
+    (_ANALYSE, "report", report.report),
+    (_ANALYSE, "sql", sql.sql),
 )
 """Every command: its group in the help, its name, and the function or the application of several."""
 
