@@ -18,15 +18,13 @@ Attributes: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 def text(attributes: Attributes, name: str) -> str | None:
     """Return a string attribute; None where it is absent or of another type."""
-    value = attributes.get(name)
-    content = value.get("S") if isinstance(value, Mapping) else None
+    content = _content(attributes, name, "S")
     return content if isinstance(content, str) else None
 
 
 def number(attributes: Attributes, name: str) -> int | None:
     """Return a whole number; None where it is absent, of another type, or has a fraction."""
-    value = attributes.get(name)
-    content = value.get("N") if isinstance(value, Mapping) else None
+    content = _content(attributes, name, "N")
     if not isinstance(content, str):
         return None
     try:
@@ -46,6 +44,16 @@ def time(attributes: Attributes, name: str) -> datetime | None:
     try:
         return parse_stored(content)
     except ValueError:
+        return None
+
+
+def _content(attributes: Attributes, name: str, type_name: str) -> Any:
+    value = attributes.get(name)
+    if value is None:
+        return None
+    try:
+        return value[type_name]
+    except (KeyError, TypeError):
         return None
 
 

@@ -49,8 +49,9 @@ class Workloads:
         self._events = 0
 
     def logins(self, size: int) -> Workload:
-        """Give first logins, by any of 10,000 customers."""
-        return Workload("logins", batch=[self._login() for _ in range(size)])
+        """Give first logins, by any of 10,000 customers who were here before."""
+        batch = [self._login() for _ in range(size)]
+        return Workload("logins", self._earlier_logins(batch), batch)
 
     def logouts(self, size: int) -> Workload:
         """Give logouts of sessions that logged in before."""
@@ -63,9 +64,10 @@ class Workloads:
         before = [self._login() for _ in range(refreshes + logouts)]
         batch = [self._again(login) for login in before[:refreshes]]
         batch += [self._logout(login) for login in before[refreshes:]]
-        batch += [self._login() for _ in range(size - len(batch))]
+        first = [self._login() for _ in range(size - len(batch))]
+        batch += first
         self._random.shuffle(batch)
-        return Workload("mixed day", before, batch)
+        return Workload("mixed day", before + self._earlier_logins(first), batch)
 
     def logouts_first(self, size: int) -> Workload:
         """Give logouts whose logins are still on their way."""
@@ -86,15 +88,20 @@ class Workloads:
         return Workload("duplicates", before, list(before))
 
     def hot_customer(self, size: int) -> Workload:
-        """Give first logins, all by one customer."""
+        """Give first logins, all by one customer, who was here before."""
         self._sessions += 1
         customer_id = f"hot-customer-{self._sessions:06d}"
-        return Workload("one hot customer", batch=[self._login(customer_id) for _ in range(size)])
+        batch = [self._login(customer_id) for _ in range(size)]
+        return Workload("one hot customer", self._earlier_logins(batch), batch)
 
     def customers(self, size: int) -> Workload:
-        """Give first logins, each by a customer of its own (up to 10,000), all customers in turn."""
+        """Give first logins, each by a customer of its own (up to 10,000) who was here before, all in turn."""
         batch = [self._login(f"customer-{(self._sessions + 1) % CUSTOMERS:05d}") for _ in range(size)]
-        return Workload("a customer each", batch=batch)
+        return Workload("a customer each", self._earlier_logins(batch), batch)
+
+    def _earlier_logins(self, logins: list[Event]) -> list[Event]:
+        """Give a login on another session of each customer, so that everybody has a projection."""
+        return [self._login(customer_id) for customer_id in dict.fromkeys(login["customer_id"] for login in logins)]
 
     def _login(self, customer_id: str | None = None) -> Event:
         self._sessions += 1

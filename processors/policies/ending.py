@@ -29,7 +29,9 @@ def mark_ending(
     Returns:
         All entries; those marked before stay marked as they were.
     """
-    marked = {session_id: _revoke(session_id, entry, revocation) for session_id, entry in sessions.items()}
+    marked = dict(sessions)
+    if revocation is not None:
+        marked = {session_id: _revoke(session_id, entry, revocation) for session_id, entry in sessions.items()}
     return marked | _evict(marked, limit, now_s) if limit else marked
 
 
@@ -40,7 +42,7 @@ def revoked_at(session_id: str, started_at: datetime, revocation: Revocation | N
     return revocation.revoked_at if session_id != revocation.except_session_id else revocation.other_revoked_at
 
 
-def _revoke(session_id: str, entry: Entry, revocation: Revocation | None) -> Entry:
+def _revoke(session_id: str, entry: Entry, revocation: Revocation) -> Entry:
     if entry.is_ending:
         return entry
     moment = revoked_at(session_id, from_epoch_milliseconds(entry.started_at), revocation)

@@ -95,21 +95,21 @@ def merge(
     last_login_time, last_login_session_id = latest_login(
         before, [*facts.logins(), *logins_of(reread[key] for key in suspects if key in reread)]
     )
+    ends = end_times(facts)
     after = replace(
         before,
         sessions=_merge_sessions(before.sessions, facts, suspects, reread, now_s),
         revocation=merge_all_revocations(before.revocation, facts.revocations),
         last_login_time=last_login_time,
         last_login_session_id=last_login_session_id,
+        end_watermark=later(before.end_watermark, max(ends, default=None)),
     )
     ending: Mapping[str, Entry] = {}
     if facts.calls_for_policies:
         after, ending = apply_policies(after, rules, now_s)
     after = bound(after, rules.capacity)
-    ends = end_times(facts)
     if not ends and after == before:
         return Merged(before, False, ending)
-    after = replace(after, end_watermark=later(before.end_watermark, max(ends, default=None)))
     return Merged(pruned_and_counted(after, now_s), True, ending)
 
 
@@ -122,7 +122,7 @@ def _merge_sessions(
 ) -> dict[str, Entry]:
     """Merge the batch's sessions: what was read again is newer than every record of its session in the batch."""
     entries: dict[str, Entry | None] = dict(sessions)
-    trusted = [image for image in facts.images if image.is_top_level and image.session.key not in suspects]
+    trusted = [image for image in facts.images if image.is_top_level and not (suspects and image.key in suspects)]
     ended = {image.session.session_id for image in trusted if not image.is_active}
     for session_id in ended:
         entries[session_id] = None

@@ -11,7 +11,7 @@ from processors.projections.rebuild import CustomerRegister
 from processors.register.erased_list import ErasedList
 from processors.register.reader import Items, RegisterReader
 from schemas.errors import MalformedItemError
-from schemas.items import Revocation
+from schemas.items import Revocation, Session
 from schemas.keys import Key, revocation_key, session_key
 from schemas.projection_items import Projection
 
@@ -120,9 +120,10 @@ def _register_of(
     customer_id: str, items: Items, keys: Collection[Key], read_at: datetime, *, is_complete: bool
 ) -> CustomerRegister:
     revocation = items.found.get(revocation_key(customer_id))
+    found = [items.found[key] for key in keys if key in items.found]
     return CustomerRegister(
         read_at=read_at,
-        sessions=[session for key, session in items.sessions.items() if key in keys],
+        sessions=[item for item in found if isinstance(item, Session)],
         revocation=revocation if isinstance(revocation, Revocation) else None,
         is_complete=is_complete,
     )

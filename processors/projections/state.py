@@ -78,7 +78,7 @@ def apply_policies(state: Projection, rules: Rules, now_s: int) -> tuple[Project
     """
     entries = mark_ending(state.sessions, revocation=state.revocation, limit=rules.limit, now_s=now_s)
     ending = {name: entry for name, entry in entries.items() if entry.is_ending and entry.expires_at > now_s}
-    return replace(state, sessions=entries), ending
+    return replace(state, sessions=entries) if entries != state.sessions else state, ending
 
 
 def bound(state: Projection, capacity: int) -> Projection:
