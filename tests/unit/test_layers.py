@@ -169,6 +169,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("following", set()),
         ("schema_export", set()),
         ("erasure", set()),
+        ("importing", {"rebuilding"}),
         ("recovery", set()),
         ("analytics", set()),
         ("status", {"recovery", "verification"}),

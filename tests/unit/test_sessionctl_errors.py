@@ -69,6 +69,7 @@ COMMANDS = [
     ("rebuild", "all"),
     ("rebuild", "register"),
     ("erase", "c"),
+    ("import", "sessions.jsonl"),
     ("export", "customer", "c"),
     ("publish", "login", "--customer", "c", "--session", "s"),
     ("publish", "logout", "--session", "s"),
