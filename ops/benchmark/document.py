@@ -5,21 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ops.benchmark import prices
+from ops.benchmark.bills import MIXED_DAY, bills_of_mixed_day
 from ops.benchmark.life_cycle.section import render_life_cycle
 from ops.benchmark.markdown import section, table
 from ops.benchmark.measuring import OURS_PER_ROUND, Figures
 from ops.benchmark.pictures import all_sizes, charts_of
 from ops.benchmark.pipelines import OURS, TEXTBOOK
-from ops.benchmark.prices import (
-    LAMBDA_GB_SECOND,
-    LAMBDA_REQUESTS_MILLION,
-    PRICES_AS_OF,
-    READ_UNITS_MILLION,
-    WRITE_UNITS_MILLION,
-    cost_of_a_million_sessions,
-)
 from ops.benchmark.results import USUAL_SIZE, Results
 from ops.benchmark.targets import judge, judge_life_cycle
+from ops.costs.tables import BILL_HEADINGS, bill_rows
 from ops.packaging.start_up import BASELINE, RUNS
 
 _INTRODUCTION = """\
@@ -154,21 +149,15 @@ def _growth(results: Results) -> str:
 
 
 def _cost(results: Results) -> str:
-    mixed = results.workload("mixed day")
-    rows = []
-    for name in (OURS, TEXTBOOK):
-        cost = cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
-        rows.append([name, *(f"${part:.2f}" for part in (cost.writes, cost.reads, cost.compute, cost.total))])
     return section(
         "Dollars per million sessions",
-        "The mixed day: a login, a logout and 0.86 silent re-logins a session. List prices of us-east-1, on demand, "
-        f"{PRICES_AS_OF}: ${WRITE_UNITS_MILLION} per million write units, ${READ_UNITS_MILLION} per million read "
-        "units, "
-        f"Lambda arm64 at 512 MB ${LAMBDA_GB_SECOND:.10f} per GB-second and ${LAMBDA_REQUESTS_MILLION:.2f} per million "
-        "invocations, at this machine's speed: at 512 MB a function has a third of a core. Left out are queue, bus and "
-        "logs, which both pay alike, and storage: ours keeps tombstones for a week, the textbook an idempotency item "
-        "per event for a day.",
-        table(["", "writes", "reads", "Lambda", "total"], rows),
+        f"The whole bill of the mixed day, a login, a logout and {MIXED_DAY.refreshes:.2f} silent re-logins a session, "
+        f"at {MIXED_DAY.sessions_a_day:,.0f} sessions a day by as many customers: list prices of {prices.REGION}, on "
+        f"demand, looked up on {prices.AS_OF}, without free tiers ([their pages](limits.md)); functions at this "
+        "machine's speed, and at 512 MB with a third of a core. Events come in by tens straight to the queue, or over "
+        "the bus; the textbook pipeline does not publish life-cycle events. Storage holds tombstones for 15 days, and "
+        "an idempotency item per event for a day. `sessionctl cost` says it of other traffic.",
+        table(BILL_HEADINGS, bill_rows(list(bills_of_mixed_day(results).values()))),
         "![Dollars per million sessions](benchmarks/cost.svg)",
     )
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from ops.benchmark.bills import bills_of_mixed_day
 from ops.benchmark.charts import bar_chart
 from ops.benchmark.measuring import Comparison
 from ops.benchmark.pipelines import BARE, OURS, TEXTBOOK
-from ops.benchmark.prices import cost_of_a_million_sessions
 from ops.benchmark.results import USUAL_SIZE, Results
+from ops.costs.tables import OURS_BY_BUS, TEXTBOOK_BY_BUS
+
+_COSTS = {
+    "write units": ["write units"],
+    "read units": ["read units"],
+    "functions": ["consumer, time", "consumer, invocations", "projector, time", "projector, invocations"],
+    "bus and queue": ["bus, in", "queue requests"],
+    "storage": ["storage, tombstones too", "point-in-time recovery"],
+}
+"""Parts of the bill, by what the chart calls them."""
 
 
 def all_sizes(results: Results) -> list[Comparison]:
@@ -16,11 +26,8 @@ def all_sizes(results: Results) -> list[Comparison]:
 
 def charts_of(results: Results) -> dict[str, str]:
     """Draw the charts: SVG by name."""
-    mixed = results.workload("mixed day")
-    costs = {
-        name: cost_of_a_million_sessions(mixed.consumers[name], mixed.projectors[name], size=mixed.size)
-        for name in (OURS, TEXTBOOK)
-    }
+    bills = bills_of_mixed_day(results)
+    costs = {OURS: bills[OURS_BY_BUS], TEXTBOOK: bills[TEXTBOOK_BY_BUS]}
     return {
         "consumer-cpu": bar_chart(
             f"Consumer: client CPU per event, batches of {USUAL_SIZE}",
@@ -43,12 +50,18 @@ def charts_of(results: Results) -> dict[str, str]:
             logarithmic=True,
         ),
         "cost": bar_chart(
-            "Dollars per million sessions, mixed day",
+            "Dollars per million sessions, mixed day, over the bus",
             {
-                "write units": {name: cost.writes for name, cost in costs.items()},
-                "read units": {name: cost.reads for name, cost in costs.items()},
-                "Lambda": {name: cost.compute for name, cost in costs.items()},
-                "total": {name: cost.total for name, cost in costs.items()},
+                group: {
+                    name: bill.per_million_sessions(
+                        sum(line.dollars for line in bill.lines if line.part in parts and not line.is_life_cycle)
+                    )
+                    for name, bill in costs.items()
+                }
+                for group, parts in _COSTS.items()
+            }
+            | {
+                "total": {name: bill.per_million_sessions(bill.register_dollars) for name, bill in costs.items()},
             },
             unit="$",
         ),

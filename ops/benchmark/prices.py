@@ -1,63 +1,52 @@
-"""What a session costs at list prices.
+"""AWS's list prices, in one place: on demand, us-east-1, first tier, without any free tier; and where each stands.
 
-On demand, us-east-1. Sources: https://aws.amazon.com/dynamodb/pricing/on-demand/ (since 2024-11-01) and
-https://aws.amazon.com/lambda/pricing/ (arm64, first tier). What both pipelines pay alike is left out:
-the queue, the bus, stored data, logs. Lambda reads streams for nothing.
+Looked up on 2026-11-28. Nothing else in this project names a price.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ops.benchmark.measuring import Figures
+REGION = "us-east-1"
+AS_OF = "2026-11-28"
 
-PRICES_AS_OF = "looked up on 2026-11-22"
-WRITE_UNITS_MILLION = 0.625
-READ_UNITS_MILLION = 0.125
-LAMBDA_GB_SECOND = 0.0000133334
-LAMBDA_REQUESTS_MILLION = 0.20
-MEMORY_GB = 0.5
-"""Of the template's functions."""
-
-EVENTS_A_SESSION = 100 / 35
-"""Of the mixed day: 35 % of its events begin a session."""
+_DYNAMODB = "https://aws.amazon.com/dynamodb/pricing/on-demand/"
+_LAMBDA = "https://aws.amazon.com/lambda/pricing/"
+_CLOUDWATCH = "https://aws.amazon.com/cloudwatch/pricing/"
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
-    """Dollars for a million sessions of the mixed day.
+class Price:
+    """What AWS charges.
 
     Attributes:
-        writes: Write units.
-        reads: Read units.
-        compute: GB-seconds and invocations.
+        dollars: For one unit.
+        unit: The unit.
+        source: AWS's page.
     """
 
-    writes: float
-    reads: float
-    compute: float
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return self.writes + self.reads + self.compute
+    dollars: float
+    unit: str
+    source: str
 
 
-def cost_of_a_million_sessions(consumer: Figures, projector: Figures, *, size: int) -> Cost:
-    """Add up what a million sessions cost.
+WRITE_UNITS = Price(0.625, "million write units", _DYNAMODB)
+READ_UNITS = Price(0.125, "million read units", _DYNAMODB)
+TABLE_STORAGE = Price(0.25, "GB kept for a month, indexes too", _DYNAMODB)
+POINT_IN_TIME_RECOVERY = Price(0.20, "GB of tables kept for a month", _DYNAMODB)
+STREAM_READS = Price(0.0, "reads of a table's stream by Lambda", _DYNAMODB)
+QUEUE_REQUESTS = Price(0.40, "million requests, of up to 64 KB each", "https://aws.amazon.com/sqs/pricing/")
+BUS_EVENTS = Price(1.00, "million events, of up to 64 KB each", "https://aws.amazon.com/eventbridge/pricing/")
+LAMBDA_TIME = Price(0.0000133334, "GB-seconds on arm64", _LAMBDA)
+LAMBDA_REQUESTS = Price(0.20, "million invocations", _LAMBDA)
+ARCHIVE_BYTES = Price(
+    0.029, "GB into Firehose, each record a multiple of 5 KB", "https://aws.amazon.com/firehose/pricing/"
+)
+OBJECT_STORAGE = Price(0.023, "GB kept for a month in S3", "https://aws.amazon.com/s3/pricing/")
+LOGS = Price(0.50, "GB of logs", _CLOUDWATCH)
+METRICS = Price(0.30, "metrics a month", _CLOUDWATCH)
+ALARMS = Price(0.10, "alarms a month", _CLOUDWATCH)
+DASHBOARDS = Price(3.00, "dashboards a month", _CLOUDWATCH)
 
-    Args:
-        consumer: Figures per event of the mixed day.
-        projector: Figures per record.
-        size: Events in a batch.
-    """
-    writes = reads = compute = 0.0
-    records = projector.samples[0].size / size
-    for figures, share in ((consumer, 1.0), (projector, records)):
-        number = EVENTS_A_SESSION * share  # millions
-        writes += number * figures.write_units * WRITE_UNITS_MILLION
-        reads += number * figures.read_units * READ_UNITS_MILLION
-        batches = number * 1_000_000 / figures.samples[0].size
-        compute += batches * figures.batch_ms / 1000 * MEMORY_GB * LAMBDA_GB_SECOND
-        compute += batches / 1_000_000 * LAMBDA_REQUESTS_MILLION
-    return Cost(writes, reads, compute)
+ALL = {name: value for name, value in list(globals().items()) if isinstance(value, Price)}
+"""Every price, by name."""

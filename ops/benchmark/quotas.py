@@ -26,6 +26,11 @@ class Quota:
 
 _EVENTBRIDGE = "https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html"
 _FIREHOSE = "https://docs.aws.amazon.com/firehose/latest/dev/limits.html"
+_DYNAMODB = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html"
+_ON_DEMAND = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/on-demand-capacity-mode.html"
+_PARTITION = "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html"
+_QUEUE = "https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html"
+_LAMBDA = "https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"
 
 PUT_EVENTS_PER_SECOND = Quota(10_000, _EVENTBRIDGE)
 """Requests, of up to ten events."""
@@ -37,10 +42,17 @@ PUT_EVENTS_PER_SECOND_BY_REGION: Mapping[str, int] = {
     "most other regions": 600,
 }
 
-BUS_INVOCATIONS_PER_SECOND = Quota(18_750, _EVENTBRIDGE)
-"""Deliveries of events to targets of rules; more of them are delayed, not lost."""
+BUS_DELIVERIES_PER_SECOND = Quota(18_750, _EVENTBRIDGE)
+"""Of events to targets of rules; more of them are delayed, not lost. 4,500 to 750 in other regions."""
 
 FIREHOSE_BYTES_PER_SECOND = Quota(5 * 1024 * 1024, _FIREHOSE)
 """Direct PUT, in us-east-1, us-west-2 and eu-west-1; 1 MiB elsewhere."""
 
-FIREHOSE_REQUESTS_PER_SECOND = Quota(2_000, _FIREHOSE)
+TABLE_WRITE_UNITS_PER_SECOND = Quota(40_000, _DYNAMODB)
+"""Of an on-demand table, its indexes included."""
+NEW_TABLE_WRITE_UNITS_PER_SECOND = Quota(4_000, _ON_DEMAND)
+"""What a new on-demand table takes; then twice its last peak within half an hour."""
+PARTITION_WRITE_UNITS_PER_SECOND = Quota(1_000, _PARTITION, adjustable=False)
+PARTITION_READ_UNITS_PER_SECOND = Quota(3_000, _PARTITION, adjustable=False)
+IN_FLIGHT_MESSAGES = Quota(120_000, _QUEUE)
+CONCURRENT_INVOCATIONS = Quota(1_000, _LAMBDA)

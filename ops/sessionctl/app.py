@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from ops.sessionctl import (
+    cost,
     dead_letters,
     demo,
     environment,
@@ -58,6 +59,7 @@ _COMMANDS = (
     (_OPERATE, "rebuild", rebuild.app),
     (_ANALYSE, "report", report.report),
     (_ANALYSE, "sql", sql.sql),
+    (_ANALYSE, "cost", cost.cost),
 )
 """Every command: its group in the help, its name, and the function or the application of several."""
 

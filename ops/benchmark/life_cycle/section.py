@@ -106,8 +106,8 @@ def _quotas(line_bytes: int) -> Iterable[str]:
     too_low = [name for name, value in quotas.PUT_EVENTS_PER_SECOND_BY_REGION.items() if value < events / 10]
     rows = [
         _quota_row("PutEvents, requests/s", events / 10, quotas.PUT_EVENTS_PER_SECOND),
-        _quota_row("deliveries of the bus/s, one rule", events, quotas.BUS_INVOCATIONS_PER_SECOND),
-        _quota_row("deliveries of the bus/s, two rules", 2 * events, quotas.BUS_INVOCATIONS_PER_SECOND),
+        _quota_row("deliveries of the bus/s, one rule", events, quotas.BUS_DELIVERIES_PER_SECOND),
+        _quota_row("deliveries of the bus/s, two rules", 2 * events, quotas.BUS_DELIVERIES_PER_SECOND),
         _quota_row("Firehose, MiB/s (ends or logins)", stored, quotas.FIREHOSE_BYTES_PER_SECOND, unit=1024 * 1024),
     ]
     yield (

@@ -1,0 +1,123 @@
+"""Limits that no total traffic meets, but one customer, one session, one event or one outage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ops.benchmark import quotas
+from ops.costs import bill, figures
+from ops.costs.limits import VISIBILITY_SECONDS
+from processors.life_cycle.agenda import MOST_ENTRIES
+from processors.projections.state import CAPACITY, MAX_ID_BYTES
+from schemas.keys import MAX_ENCODED_ID_BYTES
+
+PROJECTION_STATE_KB = MAX_ID_BYTES // 1024
+"""Ids that a projection holds at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class HotSpot:
+    """A hot spot.
+
+    Attributes:
+        name: What gets hot.
+        arithmetic: When, in words.
+        metric: What shows it.
+        way_out: What to do.
+    """
+
+    name: str
+    arithmetic: str
+    metric: str
+    way_out: str
+
+
+def hot_spots() -> list[HotSpot]:
+    """Return the hot spots, those that traffic of usual kinds meets first."""
+    units = quotas.PARTITION_WRITE_UNITS_PER_SECOND.value
+    reads = quotas.PARTITION_READ_UNITS_PER_SECOND.value
+    state_units = PROJECTION_STATE_KB
+    agenda_kb = 2 * MAX_ENCODED_ID_BYTES * MOST_ENTRIES / 1024
+    return [
+        HotSpot(
+            "the index partition of one customer",
+            f"a partition takes {units:,.0f} write and {reads:,.0f} read units a second; each login and logout of a "
+            f"customer is a unit of one partition of the inverted index, so {units:,.0f} events a second of one "
+            "customer; beyond, DynamoDB holds back the table's writes of that customer, which are retried",
+            "`OnlineIndexThrottleEvents`, `retry`",
+            "`InverseIndexProjection=KEYS_ONLY`: first logins alone write the index; a robot that logs in so often "
+            "should keep its session",
+        ),
+        HotSpot(
+            "the projection of one customer",
+            "a batch of stream records writes it once, under its version; who loses a race reads and decides again. An "
+            f"item of {CAPACITY} sessions with long ids has at most {state_units} KB: {units / state_units:.0f} writes "
+            f"a second; of a few sessions 1 KB: {units:,.0f}. Before that the races end it: see the measurement below",
+            "`IteratorAge` of the projector, `optimistic-lock retries exhausted` in its log",
+            "nothing is lost: the stream waits up to 24 h, and batches grow while it does",
+        ),
+        HotSpot(
+            "the partition of one session's children",
+            f"parent and children share a partition: {units:,.0f} writes a second, and a Query of 1 MB reads some "
+            f"{1024 * 1024 // figures.session_bytes():,} of them",
+            "`WriteThrottleEvents`",
+            "fewer children of one parent",
+        ),
+        HotSpot(
+            "readers of the stream",
+            "a shard bears two readers, and projector and publisher are these two; a third makes all of them wait",
+            "`ReadThrottleEvents` of the stream, `IteratorAge`",
+            "read the bus of life-cycle events instead: it has any number of rules",
+        ),
+        HotSpot(
+            "the function straight from the bus",
+            f"an event an invocation, and {quotas.CONCURRENT_INVOCATIONS.value:,.0f} invocations at a time an account; "
+            "two retries, then its dead-letter queue",
+            "`Throttles`, `AsyncEventAge`",
+            "the queue; the direct path is for low volume",
+        ),
+        HotSpot(
+            "an outage of the table",
+            f"a message whose batch failed is in flight for {VISIBILITY_SECONDS} s: "
+            f"{quotas.IN_FLIGHT_MESSAGES.value / VISIBILITY_SECONDS:.0f} events a second fill the "
+            f"{quotas.IN_FLIGHT_MESSAGES.value:,.0f} that may be; the rest waits for up to 4 days",
+            "`ApproximateAgeOfOldestMessage`, depth of the dead-letter queue",
+            "redrive the dead letters when it is over: docs/operations.md",
+        ),
+        HotSpot(
+            "an invocation's payload",
+            "6 MB: Lambda makes a batch smaller; a batch of 100 events of the usual 1 KB has 0.1 MB, and the largest "
+            "event (256 KB) leaves room for 23",
+            "none is needed",
+            "none is needed",
+        ),
+        HotSpot(
+            "items of 400 KB",
+            f"a session has some {figures.session_bytes()} bytes and, with every attribute at its bound, below 8 KB; a "
+            f"projection at most {PROJECTION_STATE_KB} KB of ids; an agenda item of {MOST_ENTRIES} of the longest keys "
+            f"{agenda_kb:.0f} KB",
+            "none is needed",
+            "none is needed: each is bounded",
+        ),
+        HotSpot(
+            "TTL",
+            "DynamoDB deletes expired items within days, when it has capacity to spare; nothing here waits for it, but "
+            "storage is paid until then",
+            "`TimeToLiveDeletedItemCount`",
+            "none is needed",
+        ),
+        HotSpot(
+            "many rules on the bus of life-cycle events",
+            f"a delivery a rule and event: {quotas.BUS_DELIVERIES_PER_SECOND.value:,.0f} a second in us-east-1, 1,100 "
+            "or less in most regions, and five targets a rule; beyond it they are delayed",
+            "`ThrottledRules`",
+            "rules that match less; Service Quotas",
+        ),
+        HotSpot(
+            "the sweeper's sixteen queries",
+            f"every {bill.SWEEPER_INTERVAL_SECONDS} s by each of two sweepers: 8.3 million read units a month, "
+            "whatever is due",
+            "`ConsumedReadCapacityUnits` of the agenda",
+            "`ExpiryIntervalSeconds=60`: expiries up to a minute later, and next to no idle price",
+        ),
+    ]

@@ -1,0 +1,137 @@
+"""The page of limits and prices, `docs/limits.md`: written from the same tables that `sessionctl cost` shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ops.benchmark import prices, quotas
+from ops.benchmark.markdown import section, table
+from ops.benchmark.quotas import Quota
+from ops.costs.bill import lists_to_break_even, our_bill
+from ops.costs.hot_spots import hot_spots
+from ops.costs.limits import limits_of
+from ops.costs.tables import BILL_HEADINGS, LIMIT_HEADINGS, bill_rows, bills_of, conclusions, dollars, limit_rows
+from ops.costs.traffic import IndexProjection, Traffic, Way
+
+SESSIONS_A_DAY = 1_000_000
+PAGE_TRAFFIC = Traffic(sessions_a_day=SESSIONS_A_DAY, customers=SESSIONS_A_DAY, is_publishing=True, is_archiving=True)
+COMMAND = f"sessionctl cost --logins-per-day {SESSIONS_A_DAY} --publish --archive"
+
+_INTRODUCTION = f"""\
+# Limits and prices
+
+Which limit of AWS a growing deployment meets first, and what it costs. Written by `python -m ops.costs`, by arithmetic
+from what the [benchmark](benchmarks.md) measures; a test holds the page to it. For your own traffic:
+
+```bash
+{COMMAND}
+```
+
+A session here is a login, {PAGE_TRAFFIC.refreshes} silent re-logins and a logout. The busiest seconds have
+{PAGE_TRAFFIC.peak:g} times the day's mean. Quotas are AWS's defaults of us-east-1; most can be raised, and most other
+regions begin with less.
+"""
+
+
+def render() -> str:
+    """Write the page."""
+    by_bus = replace(PAGE_TRAFFIC, way=Way.BUS)
+    parts = [
+        _INTRODUCTION,
+        section(
+            "Limits of the whole, in the order in which they are met",
+            "Events sent by tens straight to the queue, life-cycle events and archive switched on:",
+            table(LIMIT_HEADINGS, limit_rows(limits_of(PAGE_TRAFFIC), peak=PAGE_TRAFFIC.peak), texts=1),
+            "The same with events over the bus, where it differs:",
+            table(LIMIT_HEADINGS, _other_limits(by_bus), texts=1),
+        ),
+        section(
+            "Hot spots",
+            "What one customer, one session or one outage meets, whatever the whole is:",
+            table(
+                ["where", "when", "shown by", "way out"],
+                [[spot.name, spot.arithmetic, spot.metric, spot.way_out] for spot in hot_spots()],
+                texts=4,
+            ),
+        ),
+        section(
+            "What it costs",
+            f"{SESSIONS_A_DAY:,} sessions a day by as many customers. Dollars a month of 30 days, {prices.REGION}, "
+            f"list prices of {prices.AS_OF}, without free tiers. The textbook pipeline is the one of the benchmark: it "
+            "ends with wrong counts where a batch is delivered twice, and publishes nothing.",
+            table(BILL_HEADINGS, bill_rows(list(bills_of(PAGE_TRAFFIC).values()))),
+            *conclusions(PAGE_TRAFFIC),
+        ),
+        _small_deployment(),
+        _index(),
+        _sources(),
+    ]
+    return "\n".join(parts)
+
+
+def _other_limits(traffic: Traffic) -> list[list[str]]:
+    usual = [row[0:3] for row in limit_rows(limits_of(PAGE_TRAFFIC), peak=traffic.peak)]
+    return [row for row in limit_rows(limits_of(traffic), peak=traffic.peak) if row[0:3] not in usual]
+
+
+def _small_deployment() -> str:
+    small = replace(PAGE_TRAFFIC, sessions_a_day=1_000, customers=1_000)
+    plain = replace(small, is_publishing=False, is_archiving=False)
+    sweeper = next(line for line in our_bill(small).lines if line.part == "sweeper, time")
+    return section(
+        "What a small deployment costs",
+        f"A thousand sessions a day: {dollars(our_bill(plain).dollars)} a month, of which metrics, alarms and "
+        f"dashboard are {dollars(_watching(plain))}; with life-cycle events and archive "
+        f"{dollars(our_bill(small).dollars)}, of which "
+        f"{dollars(sweeper.dollars)} are two sweepers that wait (`ExpiryIntervalSeconds=60`: cents).",
+    )
+
+
+def _watching(traffic: Traffic) -> float:
+    return sum(line.dollars for line in our_bill(traffic).lines if line.part in ("metrics", "alarms", "dashboard"))
+
+
+def _index() -> str:
+    """Compare both projections of the inverted index."""
+    rows = []
+    for lists in (0.0, 0.5, 1.0, 5.0):
+        bills = [
+            our_bill(replace(PAGE_TRAFFIC, lists=lists, projection=projection)).register_dollars
+            for projection in IndexProjection
+        ]
+        rows.append([f"{lists:g}", *map(dollars, bills)])
+    return section(
+        "An index of keys alone",
+        "`InverseIndexProjection` is chosen when the stack is made, for good: DynamoDB cannot change an index's "
+        "projection. With `ALL` each event writes the index, a unit; with `KEYS_ONLY` the first login alone: a "
+        "session's life (login, logout, projections) takes 5 write units instead of 6. A list of a customer's sessions "
+        "then reads each session from the table, tombstones too. Dollars a month, register and projections:",
+        table(["lists per session begun", *IndexProjection], rows, texts=0),
+        f"They cost the same at {lists_to_break_even(PAGE_TRAFFIC):.2f} lists per session begun, where a customer has "
+        f"{PAGE_TRAFFIC.sessions_of_a_customer:.0f} items; at twice as many items at about half of that.",
+    )
+
+
+def _sources() -> str:
+    limits = {name.lower().replace("_", " "): quota for name, quota in vars(quotas).items() if isinstance(quota, Quota)}
+    return section(
+        "Where the numbers stand",
+        f"Prices, looked up on {prices.AS_OF}:",
+        table(
+            ["price", "of", "page"],
+            [
+                [f"${price.dollars:.10f}".rstrip("0").rstrip("."), price.unit, price.source]
+                for price in prices.ALL.values()
+            ],
+            texts=3,
+        ),
+        "Quotas, looked up on the same day:",
+        table(
+            ["quota", "default", "can be raised", "page"],
+            [
+                [name, f"{quota.value:,.0f}", "yes" if quota.adjustable else "no", quota.source]
+                for name, quota in limits.items()
+            ],
+            texts=4,
+        ),
+    )
