@@ -108,7 +108,10 @@ def rejected_line(sqs: "SQSClient", url: str, commands: Commands, now: datetime)
         "rejected events",
         State.WAITS,
         words,
-        [commands.ours("rejected", "list"), commands.ours("rejected", "replay", "--dry-run")],
+        [
+            commands.ours("rejected", "list"),
+            commands.ours("rejected", "replay", "--list", "ask-publishers.jsonl", "--remove-listed"),
+        ],
         {"count": seen.total, "last_hour": len(recent), "reasons": dict(reasons)},
     )
 
