@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,10 @@ def activity(stack: LocalStack, name: str) -> Any:
     return table.get_customer_activity(f"c-{name}")
 
 
+def counts(stack: LocalStack, name: str, number: int) -> bool:
+    return bool(activity(stack, name).session_count == number)
+
+
 def break_everything(stack: LocalStack) -> None:
     functions, iam = stack.client("lambda"), stack.client("iam")
     projector = stack.outputs["StreamProjectorFunctionName"]
@@ -118,7 +123,7 @@ def put_failed_batch(stack: LocalStack, function: str) -> None:
 def test_what_breaks_is_found_by_status_and_mended_by_what_it_prints(stack: LocalStack, desk: Path) -> None:
     send(stack, "SessionEventsQueueUrl", *(event("login", name) for name in ("one", "two", "gone")))
     for name in ("one", "two", "gone"):
-        eventually(f"{name} is counted", lambda name=name: activity(stack, name).session_count)
+        eventually(f"{name} is counted", partial(counts, stack, name, 1))
     before, _ = status(stack, desk)
 
     break_everything(stack)
@@ -149,8 +154,8 @@ def test_what_breaks_is_found_by_status_and_mended_by_what_it_prints(stack: Loca
     assert code == 0, (told, ran)
     assert "garbage" not in (desk / "ask-publishers.jsonl").read_text()
     for name in ("one", "unseen", *(f"dead-{number}" for number in range(12))):
-        eventually(f"{name} is counted", lambda name=name: activity(stack, name).session_count == 1)
-    eventually("the command is carried out", lambda: activity(stack, "two").session_count == 0)
+        eventually(f"{name} is counted", partial(counts, stack, name, 1))
+    eventually("the command is carried out", partial(counts, stack, "two", 0))
 
 
 def test_an_erased_customer_is_gone_and_status_and_verify_find_nothing_wrong(stack: LocalStack, desk: Path) -> None:
