@@ -166,6 +166,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("rebuilding", set()),
         ("verification", {"rebuilding"}),
         ("inspection", {"verification"}),
+        ("revocation", {"inspection", "publishing"}),
         ("following", set()),
         ("schema_export", set()),
         ("erasure", set()),
