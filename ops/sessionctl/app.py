@@ -27,6 +27,7 @@ from ops.sessionctl import (
     sql,
     status,
     tail,
+    trace,
     verify,
 )
 from ops.sessionctl.failures import explain
@@ -44,6 +45,7 @@ _COMMANDS = (
     (_START, "env", environment.env),
     (_START, "demo", demo.demo),
     (_EVENTS, "publish", publish.app),
+    (_EVENTS, "trace", trace.trace),
     (_EVENTS, "mapping", mapping.app),
     (_PEOPLE, "get", get.app),
     (_PEOPLE, "list", listing.app),

@@ -167,6 +167,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("verification", {"rebuilding"}),
         ("inspection", {"verification"}),
         ("revocation", {"inspection", "publishing"}),
+        ("tracing", {"inspection", "recovery"}),
         ("following", set()),
         ("schema_export", set()),
         ("erasure", set()),
