@@ -7,6 +7,7 @@ import typer
 
 from ops.sessionctl.options import (
     AsJson,
+    CustomerArgument,
     DryRun,
     Form,
     Local,
@@ -14,6 +15,7 @@ from ops.sessionctl.options import (
     Output,
     Profile,
     Region,
+    SessionArgument,
     StackName,
     Via,
     Yes,
@@ -82,7 +84,7 @@ def revoke(  # noqa: PLR0913 (each an option)
 
 @app.command()
 def session(  # noqa: PLR0913 (each an option)
-    session_id: Annotated[str, typer.Argument(metavar="SESSION", help="The session's id, child or not.")],
+    session_id: SessionArgument,
     *,
     customer: Annotated[
         str | None, typer.Option("--customer", metavar="ID", help="Whose, where several customers have this id.")
@@ -113,7 +115,7 @@ def session(  # noqa: PLR0913 (each an option)
 
 @app.command()
 def customer(  # noqa: PLR0913 (each an option)
-    customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
+    customer_id: CustomerArgument,
     *,
     except_session: Annotated[
         str | None, typer.Option("--except", metavar="ID", help="A session that stays: log out everywhere else.")

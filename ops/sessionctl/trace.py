@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.sessionctl.completion import complete_customer, complete_session
 from ops.sessionctl.durations import parse_since
 from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
 from ops.sessionctl.rows import Column, show_rows
@@ -43,8 +44,13 @@ class _Trace:
 def trace(  # noqa: PLR0913 (each an option)
     event_id: Annotated[str, typer.Argument(metavar="EVENT", help="The event's id.")],
     *,
-    session: Annotated[str | None, typer.Option(metavar="ID", help="The event's session: one read.")] = None,
-    customer: Annotated[str | None, typer.Option(metavar="ID", help="The event's customer: a few reads.")] = None,
+    session: Annotated[
+        str | None, typer.Option(metavar="ID", help="The event's session: one read.", autocompletion=complete_session)
+    ] = None,
+    customer: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="The event's customer: a few reads.", autocompletion=complete_customer),
+    ] = None,
     scan: Annotated[bool, typer.Option("--scan", help="Search the whole register, however large it is.")] = False,
     since: Annotated[str, typer.Option(metavar="1d", help="How far back the functions' logs are searched.")] = "1d",
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Messages to read of each queue at most.")] = 1_000,
