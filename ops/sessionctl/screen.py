@@ -42,6 +42,11 @@ def say(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something, as `1 line` or `1,200 lines`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def command_line(*arguments: str, program: Sequence[str] | None = None) -> str:
     """Write a command of ours so that it works when it is pasted into another terminal here.
 

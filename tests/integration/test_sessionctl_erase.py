@@ -119,7 +119,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(deployed: Deployed) ->
     people, programs = run("erase", "one", "--dry-run"), answer("erase", "one", "--dry-run")
 
     assert people.exit_code == 0
-    assert "1 child session deleted, 2 session deleted, 1 revocation deleted, and the projection" in people.stdout
+    assert "1 child session, 2 sessions, 1 revocation, and the projection" in people.stdout
     assert programs["items"] == {"child_session_deleted": 1, "session_deleted": 2, "revocation_deleted": 1}
     assert programs["has_projection"]
     assert deployed.traces("") == before

@@ -82,7 +82,7 @@ def test_what_differs_is_named_with_the_command_that_mends_it_and_that_command_m
     )
     assert mend == ["--customer", "two", "--stack-name", "prod"]
     assert mended.exit_code == 0
-    assert "Mended the projections of 1 customers, and verified them again." in mended.stdout
+    assert "Mended the projections of 1 customer, and verified again." in mended.stdout
     assert run("verify").exit_code == 0
 
 
@@ -148,7 +148,7 @@ def test_all_projections_are_rebuilt_and_a_customer_that_cannot_be_is_named(depl
     done = run("rebuild", "all", *options)
 
     assert failed.exit_code == 1
-    assert failed.stderr.startswith("Rebuilt the projections of 1 customers of stack prod.\none could not be rebuilt: ")
+    assert failed.stderr.startswith("Rebuilt the projections of 1 customer of stack prod.\none could not be rebuilt: ")
     assert (document["customers"], document["rebuilt"], list(document["failed"])) == (2, 1, ["one"])
     assert (done.exit_code, done.stderr) == (0, "Rebuilt the projections of 2 customers of stack prod.\n")
     assert not (tmp_path / "state").exists()
