@@ -165,7 +165,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("publishing", set()),
         ("rebuilding", set()),
         ("verification", {"rebuilding"}),
-        ("inspection", {"verification"}),
+        ("inspection", {"recovery", "verification"}),
         ("revocation", {"inspection", "publishing"}),
         ("tracing", {"inspection", "recovery"}),
         ("following", set()),
