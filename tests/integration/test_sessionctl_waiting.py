@@ -7,8 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from ops.recovery import dead_letters
 from ops.recovery.replay import Replayer
@@ -17,7 +16,7 @@ from ops.sessionctl.stacks import Stack
 from processors.intake.rejections import rejection
 from processors.intake.vocabulary import vocabulary
 from schemas.errors import RejectedEventError
-from tests.conftest import NOW, REGION, Backend
+from tests.conftest import NOW, Backend
 
 pytestmark = pytest.mark.parametrize("backend", ["moto"], indirect=True)
 
@@ -36,7 +35,7 @@ class Functions:
 def deployed(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Backend:
     """A stack whose outputs name the backend's queues, two dead-letter queues and a bucket."""
     dead = {name: backend.sqs.create_queue(QueueName=f"dead-{name}")["QueueUrl"] for name in ("events", "commands")}
-    boto3.client("s3").create_bucket(Bucket="batches", CreateBucketConfiguration={"LocationConstraint": REGION})
+    boto3.client("s3").create_bucket(Bucket="batches", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     outputs = {
         "EventBusName": "auth",
         "SessionEventsQueueUrl": backend.events_queue,
