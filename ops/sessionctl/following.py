@@ -43,10 +43,8 @@ class Follower:
             return []
         events = self._waiting.events
         with (
+            interruptible(lambda: f"all are published; {steps.done:,} of {len(events):,} are settled so far."),
             progress("Waiting for their effect", len(events)) as steps,
-            interruptible(
-                lambda: f"all are published; {steps.done:,} of {len(events):,} have had their effect so far."
-            ),
         ):
             self._waiting.wait(
                 timeout_seconds=self._timeout_seconds, now=lambda: datetime.now(UTC), on_settled=steps.advance

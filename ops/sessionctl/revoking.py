@@ -160,8 +160,8 @@ def _wait(stack: Stack, chosen: "Chosen", how: How) -> "list[Target]":
 
     total = len(chosen.targets)
     with (
-        progress("Waiting until they have ended", total) as steps,
         interruptible(lambda: f"the logouts are published; {steps.done:,} of {total:,} have ended so far."),
+        progress("Waiting until they have ended", total) as steps,
     ):
         live = wait_until_ended(
             stack.sessions.reader,
