@@ -21,6 +21,9 @@ from schemas.events import Event
 from schemas.stream import read_record
 from tests.conftest import NOW, Backend, login, logout, logout_all, sqs_record
 
+# without a function to ask, commands write items one by one: what they do on the engine the rooms' own tests show
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["moto"], indirect=True)]
+
 STACK = ("--stack-name", "prod")
 BUCKET = "archive-of-prod"
 AGO = (datetime.now(UTC) - NOW) // timedelta(minutes=1) - 60
@@ -82,8 +85,6 @@ class Deployed:
 
 @pytest.fixture
 def deployed(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    if backend.batch_statements:
-        pytest.skip("without a function to ask, commands write items one by one: the same on either transport")
     boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     outputs = {
         "EventBusName": "auth",

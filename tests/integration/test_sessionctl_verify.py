@@ -13,6 +13,9 @@ from ops.sessionctl.app import app
 from processors import stream_projector
 from tests.conftest import NOW, Backend, login, logout_all
 
+# without a function to ask, commands write items one by one: what they do on the engine the rooms' own tests show
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["moto"], indirect=True)]
+
 STACK = ("--stack-name", "prod")
 RECENTLY = (datetime.now(UTC) - NOW) // timedelta(minutes=1) - 5
 """Minutes after the tests' noon: commands go by the real clock."""
@@ -26,8 +29,6 @@ def clock_of_the_tests() -> None:
 @pytest.fixture
 def deployed(backend: Backend) -> Backend:
     """The backend's tables and queue, and a stack whose outputs name them."""
-    if backend.batch_statements:
-        pytest.skip("without a function to ask, commands write items one by one: the same on either transport")
     outputs = {
         "EventBusName": "auth",
         "SessionEventsQueueUrl": backend.events_queue,
@@ -119,7 +120,9 @@ def test_a_certificate_is_written_and_one_that_cannot_be_is_said(deployed: Backe
         (["--wait", "soon"], "'soon' is not a duration like 90s, 30m, 8h or 2d"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_before_anything_is_read(options: list[str], said: str) -> None:
+def test_options_that_make_no_sense_are_refused_before_anything_is_read(
+    backend: Backend, options: list[str], said: str
+) -> None:
     for command in ("verify", "repair"):
         result = CliRunner().invoke(app, [command, *options])
 

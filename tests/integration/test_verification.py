@@ -22,7 +22,7 @@ from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
 from tests.conftest import Backend, at, login, logout, logout_all
 
-pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clock_of_the_tests")]
 
 
 @dataclass
