@@ -145,7 +145,7 @@ def _counting(shown: Stages, sleep: Callable[[float], object]) -> Callable[[floa
         for _ in range(int(seconds)):
             sleep(1)
             waited += 1
-            shown("seconds waited, until nobody writes by an older list", waited, total)
+            shown("seconds waited", waited, total)
 
     return wait
 
