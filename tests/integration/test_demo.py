@@ -10,6 +10,11 @@ if TYPE_CHECKING:
     from ops.local_aws.stack import LocalStack
 
 
+@pytest.fixture(autouse=True)
+def clock_of_the_tests() -> None:
+    """The real clock, by which the stack's functions go."""
+
+
 def test_a_small_day_is_processed_and_every_projection_verified(capsys: pytest.CaptureFixture[str]) -> None:
     exit_code = main(["--events", "200", "--seed", "7"])
 
