@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from ops.demo.day import MINIMUM_SIZE, make_day
 from ops.demo.deliveries import Kind
+from ops.demo.report import report_day
 from ops.demo.run import DemoRun
 from ops.demo.samples import SampleError, load_samples
 from ops.local_aws.serving import serve
@@ -27,6 +29,9 @@ DEFAULT_EVENTS = 600
 """A day that is through in less than a minute on two cores."""
 
 DEFAULT_NAME = "session-events-demo"
+
+DEFAULT_REPORT = Path("demo-report")
+"""The folder of the day's report."""
 
 
 def main(
@@ -49,6 +54,7 @@ def main(
             _introduce(console, options.events)
             with stack:
                 holds = play(console, stack, seed=options.seed, events=options.events, before=before_verification)
+                holds = report_day(console, stack, options.report) and holds
                 _conclude(console, options, holds=holds)
                 if announce is not None:
                     announce(RunningStack(os.getpid(), stack.name, stack.region, stack.endpoint, stack.outputs))
@@ -119,7 +125,7 @@ def _introduce(console: Console, events: int) -> None:
         f"[bold]A day of {events:,} login and logout events is about to go through the whole system, "
         "on this machine.[/] It needs no AWS account and no Docker, and takes less than a minute.\n"
         "template.yaml is deployed through CloudFormation to a local AWS (MiniStack). At the end every customer's "
-        "projection is compared with a recount of the session items.\n"
+        "projection is compared with a recount of the session items, and the day becomes a report.\n"
     )
 
 
@@ -139,6 +145,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events", type=int, default=DEFAULT_EVENTS, help="events of the day (default: %(default)s)")
     parser.add_argument("--keep", action="store_true", help="leave the stack up with its data, until Ctrl-C")
     parser.add_argument("--name", default=DEFAULT_NAME, help="the stack's name (default: %(default)s)")
+    parser.add_argument(
+        "--report", type=Path, default=DEFAULT_REPORT, help="the folder of the day's report (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     if options.events < MINIMUM_SIZE:
         parser.error(f"--events takes at least {MINIMUM_SIZE}, so that each kind of event is among them")

@@ -60,20 +60,18 @@ def status(
         if policy is not None:
             _print_policy(_looker(stack, where), policy)
             return
-        lines: Sequence[Line] = ()
-        try:
-            while True:
-                lines = _looker(stack, where).look()
-                if as_json:
-                    show_json(_document(stack, lines))
-                else:
-                    _show(stack, where, lines, is_watching=watch)
-                if not watch:
-                    break
-                time.sleep(every)
-        except KeyboardInterrupt:
+        while True:
+            lines = _looker(stack, where).look()
+            if as_json:
+                show_json(_document(stack, lines))
+            else:
+                _show(stack, where, lines, is_watching=watch)
             if not watch:
-                raise
+                break
+            try:
+                time.sleep(every)
+            except KeyboardInterrupt:
+                break
     if waits(lines):
         raise typer.Exit(1)
 

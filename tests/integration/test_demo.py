@@ -1,10 +1,13 @@
 """The demo as a newcomer runs it, on a small day."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ops.demo.command import main
+from tests.page.browser import DESKTOP, PHONE, assert_looks_right, chromium, opened
 
 if TYPE_CHECKING:
     from ops.local_aws.stack import LocalStack
@@ -12,11 +15,13 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def clock_of_the_tests() -> None:
-    """The real clock, by which the stack's functions go."""
+    """The demo's day is the one that ends now: here the clock stands at no noon of the tests."""
 
 
-def test_a_small_day_is_processed_and_every_projection_verified(capsys: pytest.CaptureFixture[str]) -> None:
-    exit_code = main(["--events", "200", "--seed", "7"])
+def test_a_small_day_is_processed_every_projection_verified_and_a_report_written(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    exit_code = main(["--events", "200", "--seed", "7", "--report", str(tmp_path)])
 
     shown, errors = capsys.readouterr()
     assert exit_code == 0, shown + errors
@@ -25,11 +30,22 @@ def test_a_small_day_is_processed_and_every_projection_verified(capsys: pytest.C
     assert "Dead-letter queues: 1" in shown
     assert "session-never-seen" in shown
     assert "Processed 216 of 216" in shown, "progress is said where output goes to no terminal"
-    assert max(len(line) for line in shown.splitlines() if "ops.sessionctl" not in line) <= 80
+    others = [line for line in shown.splitlines() if "ops.sessionctl" not in line and str(tmp_path) not in line]
+    assert max(map(len, others)) <= 80
+    assert f"{tmp_path / 'report.html'}\n" in shown
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["is_right"]
+    assert report["counts"]["sessions"] > 50
+    assert report["comparison"]["live_sessions"] > 10
+    with chromium() as browser:
+        for width in (PHONE, DESKTOP):
+            with opened(browser, tmp_path / "report.html", width=width) as (page, complaints):
+                assert_looks_right(page, complaints)
+                assert "The archive agrees with the projections" in page.inner_text(".proof")
 
 
 def test_a_projection_that_lost_its_sessions_is_named_and_fails_the_demo(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     tampered = []
 
@@ -39,13 +55,14 @@ def test_a_projection_that_lost_its_sessions_is_named_and_fails_the_demo(
         client.put_item(TableName=table, Item=item | {"sessions": {"M": {}}})
         tampered.append(item["customer_id"]["S"])
 
-    exit_code = main(["--events", "100"], before_verification=tamper)
+    exit_code = main(["--events", "100", "--report", str(tmp_path)], before_verification=tamper)
 
     shown, _ = capsys.readouterr()
     assert exit_code == 1
     assert "Projections that are wrong (1 of 1)" in shown
     assert tampered[0] in shown
     assert "FAILED" in shown
+    assert not json.loads((tmp_path / "report.json").read_text())["is_right"]
 
 
 def test_too_few_events_are_refused_with_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -80,11 +80,11 @@ def _answer(connection: "DuckDBPyConnection", name: str) -> list[Row]:
 
 
 def sums_by(rows: Iterable[Row], name: str, number: str) -> dict[str, int]:
-    """Sum a column by another one, the greatest first."""
+    """Sum a column by another one, the greatest first, of equal ones by name."""
     sums: Counter[str] = Counter()
     for row in rows:
         sums[row[name]] += row[number]
-    return dict(sums.most_common())
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
 def live_series(figures: Figures) -> list[Step]:

@@ -59,7 +59,7 @@
     const rows = [];
     figures.customers.forEach(([day, daily, weekly, monthly], place) => {
       const add = (series, number, needed) => rows.push({
-        at: day * 86400000, when: when(day * 86400).slice(0, 10), series, customers: number,
+        when: when(day * 86400).slice(0, 10), series, customers: number,
         early: place < needed, full: place >= needed - 1,
       });
       add('Daily', daily, 1);
@@ -131,7 +131,7 @@
       sums.set(key, (sums.get(key) || 0) + table.number[row]);
     });
     const total = [...sums.values()].reduce((sum, number) => sum + number, 0);
-    const rows = [...sums].sort((one, other) => other[1] - one[1] || one[0] - other[0]).map(([key, number]) => ({
+    const rows = [...sums].sort((one, other) => other[1] - one[1] || (names[one[0]] < names[other[0]] ? -1 : 1)).map(([key, number]) => ({
       key, name: names[key], number, percent: percent(number, total),
       label: `${thousands(number)}  ·  ${percent(number, total)}`,
       opacity: !ignored || filter[ignored] === null || filter[ignored] === key ? 1 : 0.35,
@@ -163,7 +163,7 @@
     const width = element.clientWidth;
     const { data, signals } = pictures[name](chosen());
     const { chart, values } = report.pictures[name];
-    const fill = (WIDTH) => filled(report.charts[chart], { ...values, WIDTH, HEIGHT: Math.max(1, data.rows.length) * 26 });
+    const fill = (WIDTH) => filled(report.charts[chart], { ...values, WIDTH, DAYS: figures.customers.map(([day]) => when(day * 86400).slice(0, 10)), HEIGHT: Math.max(1, data.rows.length) * 26 });
     // A picture of several parts has no width of its own: leave room for the axis.
     const spec = chart === 'live' ? fill(width - 60) : { ...fill(width), autosize: { type: 'fit-x', contains: 'padding' } };
     spec.padding = { left: 2, right: 10, top: 4, bottom: 4 };
@@ -171,7 +171,7 @@
     spec.datasets = data;
     const old = views.get(element);
     const result = await window.vegaEmbed(element, spec, {
-      mode: 'vega-lite', renderer: 'svg', actions: false, config: report.config, tooltip: { theme: 'report' },
+      mode: 'vega-lite', renderer: 'svg', actions: false, logLevel: 1, config: report.config, tooltip: { theme: 'report' },
     });
     if (old) old.finalize();
     views.set(element, result);

@@ -61,7 +61,7 @@ def _compared(comparison: Comparison) -> tuple[str, list[Table]]:
     text = (
         f"Compared at {wording.moment(comparison.at)} UTC, customer by customer: "
         f"{wording.plural(comparison.customers, 'customer')} with live sessions, "
-        f"{wording.plural(comparison.live_sessions, 'session')} live for both; "
+        f"{wording.plural(comparison.live_sessions, 'session')} live for both (children go with their parents); "
         f"{wording.plural(len(comparison.differences), 'difference')}, {len(comparison.in_flight)} in flight."
     )
     tables = [

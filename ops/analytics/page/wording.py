@@ -3,6 +3,9 @@
 import math
 from datetime import UTC, datetime
 
+_SPACE = "\u00a0"
+"""Keeps a number and its unit on one line."""
+
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -37,9 +40,9 @@ def duration(seconds: float | None) -> str:
     parts = []
     for length, unit in _UNITS[position : position + 2]:
         if whole // length:
-            parts.append(f"{whole // length} {unit}")
+            parts.append(f"{whole // length}{_SPACE}{unit}")
         whole %= length
-    return " ".join(parts)
+    return _SPACE.join(parts)
 
 
 def moment(seconds: float | datetime) -> str:

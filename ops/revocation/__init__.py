@@ -1,1 +1,0 @@
-"""End sessions deliberately: find which, publish their logouts, and see that they have ended."""

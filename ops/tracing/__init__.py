@@ -1,1 +1,0 @@
-"""What became of an event: in the register, in the queues, in the logs."""
