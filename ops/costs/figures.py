@@ -48,9 +48,9 @@ OURS = PipelineFigures(StageFigures(2.0, 1.0, 0.18, 3), StageFigures(1.0, 1.35, 
 TEXTBOOK = PipelineFigures(
     StageFigures(4.0, 0.0, 2.73, 3, is_record_by_record=True), StageFigures(1.0, 0.0, 0.84, 1, is_record_by_record=True)
 )
-PUBLISHER_CPU_MS = 0.25
+PUBLISHER_CPU_MS = 0.20
 """Per stream record, archive and bus on."""
-SWEEPER_CPU_MS = 0.28
+SWEEPER_CPU_MS = 0.25
 """Per agenda entry."""
 
 REQUEST_MS = 5.0
