@@ -95,7 +95,8 @@ def _due_at_once(due: DueAtOnce, line_bytes: int) -> Iterable[str]:
         f"That is {cpu_per_second:,.0f} expiries a second of CPU. At {SWEEPER_MEMORY_MB} MB a function has "
         f"{share:.2f} of a vCPU, and two sweepers overlap: {2 * share * cpu_per_second:,.0f} a second, so that a "
         f"million takes {1_000_000 / (2 * share * cpu_per_second) / 60:,.0f} minutes; with `MemorySize: {_VCPU_MB}` "
-        f"it takes {1_000_000 / (2 * cpu_per_second) / 60:,.0f}. No expiry is lost meanwhile; `expiry_lag_seconds` shows it."
+        f"it takes {1_000_000 / (2 * cpu_per_second) / 60:,.0f}. No expiry is lost meanwhile; "
+        "`expiry_lag_seconds` shows it."
     )
     yield from _quotas(line_bytes)
 
@@ -115,8 +116,8 @@ def _quotas(line_bytes: int) -> Iterable[str]:
         f"([EventBridge]({quotas.PUT_EVENTS_PER_SECOND.source}), "
         f"[Firehose]({quotas.FIREHOSE_BYTES_PER_SECOND.source})). "
         f"Expiries are not archived, so Firehose is met by a million ends or logins, of {line_bytes} bytes each. "
-        f"PutEvents is met in {' and '.join(too_low)}. What PutEvents refuses stays on the agenda; what is more than the "
-        "bus delivers a second is delivered later; what Firehose refuses after its retries is set aside under "
+        f"PutEvents is met in {' and '.join(too_low)}. What PutEvents refuses stays on the agenda; what is more "
+        "than the bus delivers a second is delivered later; what Firehose refuses after its retries is set aside under "
         "`archive/` of the failed-batches bucket. All three can be raised."
     )
     yield table(["quota", "needed", "default", ""], rows, texts=1)
