@@ -20,7 +20,6 @@ from processors.projections.register_reads import ReadBack, needs_register, read
 from processors.projections.state import CAPACITY, Rules
 from processors.runtime.clock import utc_now
 from schemas.errors import MalformedItemError, NewerFormatError
-from schemas.items import Session
 from schemas.keys import Key
 from schemas.projection_items import OWNED_ATTRIBUTES, Projection, projection_key, read_projection, write_projection
 from schemas.times import to_epoch_microseconds
@@ -216,23 +215,15 @@ class ProjectionTable:
         except ReadError as error:
             logger.warning("sessions could not be read again", extra={"error_code": error.code})
             projections = {name: found for name, found in projections.items() if name not in needing}
-        reread = read.items.sessions
         for customer_id, projection in projections.items():
-            merged[customer_id] = self._merge(customer_id, projection, facts[customer_id], read, reread)
+            merged[customer_id] = self._merge(customer_id, projection, facts[customer_id], read)
         return {
             key: Decision(write_projection(result.projection) if result.is_changed else None, result)
             for key in stored
             if (result := merged.get(customers[key])) is not None
         }
 
-    def _merge(
-        self,
-        customer_id: str,
-        projection: Projection | None,
-        facts: CustomerFacts,
-        read: ReadBack,
-        reread: Mapping[Key, Session],
-    ) -> Merged:
+    def _merge(self, customer_id: str, projection: Projection | None, facts: CustomerFacts, read: ReadBack) -> Merged:
         """Merge one customer's facts, but for those that depend on items nobody here can read."""
         readable, unreadable = facts.without(read.items.unreadable)
         now = self._clock()
@@ -252,7 +243,7 @@ class ProjectionTable:
                 projection,
                 readable,
                 customer_id=customer_id,
-                reread=reread,
+                reread=read.sessions,
                 now=now,
                 rules=self.rules,
             )

@@ -33,10 +33,12 @@ class ReadBack:
     Args:
         births: What it holds of the customers without a projection.
         items: The sessions that are read again.
+        sessions: Those of them that are there.
     """
 
     births: Mapping[str, CustomerRegister] = field(default_factory=dict)
     items: Items = field(default_factory=Items)
+    sessions: Mapping[Key, Session] = field(default_factory=dict)
 
 
 def needs_register(projection: Projection | None, facts: CustomerFacts) -> bool:
@@ -82,7 +84,7 @@ def read_for_batch(
                 extra={"customer_id": customer_id},
             )
         births[customer_id] = _register_of(customer_id, items, wanted[customer_id], read_at, is_complete=is_complete)
-    return ReadBack(births, items)
+    return ReadBack(births, items, items.sessions)
 
 
 def read_for_rebuild(

@@ -138,7 +138,7 @@ def granted(role: str, *, batch_statements: bool) -> set[Grant]:
     grants = {
         (action, _logical_id(resource))
         for statement in map(_chosen_statement, policy["PolicyDocument"]["Statement"])
-        if statement["Effect"] == "Allow"
+        if statement.get("Effect") == "Allow"  # what is off has none
         for action in _list(_chosen(statement["Action"], batch_statements=batch_statements))
         for resource in _list(statement["Resource"])
     }
