@@ -35,6 +35,11 @@ class Kinds:
             after a deletion misses, which is outside the promise.
         index_lag: Most seconds until a change shows in the index.
         limit: Most live sessions of a customer; 0: no limit.
+        sessions: How many session ids there are.
+        ends: Which share of the events ends sessions.
+        replays: How many redeliver old records, beside the workers.
+        clocks_differ: As in `World`.
+        hurries: As in `World`.
     """
 
     removals: bool = True
@@ -44,6 +49,11 @@ class Kinds:
     index_lag_at_deletion: float = 0.0
     index_lag: float = 1.0
     limit: int = 0
+    sessions: int = 3
+    ends: float = 0.2
+    replays: int = 2
+    clocks_differ: bool = False
+    hurries: bool = False
 
 
 class History:
@@ -61,9 +71,12 @@ class History:
             self._source,
             index_lag=kinds.index_lag_at_deletion if kinds.projection_deletions else kinds.index_lag,
             limit=kinds.limit,
+            clocks_differ=kinds.clocks_differ,
+            hurries=kinds.hurries,
         )
         queue: Any = self.world.commands
         self._queue: MessageQueue = queue
+        self._names = NAMES[: kinds.sessions]
         self._delivered = 0
         self._taken = 0
         self._past: list[dict[str, Any]] = []
@@ -79,7 +92,8 @@ class History:
         """
         self.world.projection_items.on_change = self._watch_last_login
         publishers = [self._publish, self._publish, self._publish]
-        actors = [*publishers, self._work, self._work, self._replay, self._replay, self._operate, self._operate]
+        replays = [self._replay] * self._kinds.replays
+        actors = [*publishers, self._work, self._work, *replays, self._operate, self._operate]
         for actor in actors:
             self.world.start(actor)
         self.world.run()
@@ -100,7 +114,7 @@ class History:
             self.world.give_way()
             self.world.sessions.apply([self._event()])
             if self._source.random() < 0.15:  # a session that lasts no longer than clocks of partitions differ
-                name = self._source.choice(NAMES)
+                name = self._source.choice(self._names)
                 self.world.sessions.apply([self._login(name)])
                 self.world.sessions.apply([LogoutEvent(**self._fact(), session_id=name)])
             self._past += list(self.world.session_items.items.values())
@@ -135,10 +149,10 @@ class History:
                 self._source.choice(wanted)()
 
     def _event(self) -> Event:
-        draw, name = self._source.random(), self._source.choice(NAMES)
-        if draw < 0.06:
+        draw, name = self._source.random(), self._source.choice(self._names)
+        if draw < 0.3 * self._kinds.ends:
             return LogoutAllEvent(**self._fact())
-        if draw < 0.2:
+        if draw < self._kinds.ends:
             return LogoutEvent(**self._fact(), session_id=name)
         return self._login(name)
 

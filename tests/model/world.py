@@ -11,7 +11,7 @@ from greenlet import getcurrent, greenlet
 from ops.dynamodb_double.client import Client
 from ops.dynamodb_double.conduct import Conduct
 from ops.dynamodb_double.service import Service
-from ops.dynamodb_double.stream import Stream
+from ops.dynamodb_double.stream import Stream, StreamShard
 from ops.dynamodb_double.tables import Table
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
@@ -19,6 +19,9 @@ from processors.session_table import SessionTable
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC).timestamp()
 SESSIONS = "sessions"
 PROJECTIONS = "projections"
+
+_STEPS = (0.0, 0.0, 0.001, 0.05, 0.2, 1.0, 3.0)
+"""Seconds that pass from one request to the next."""
 
 
 class _GivesWay(Conduct):
@@ -52,16 +55,23 @@ class World:
         source: The history's one source of chance.
         index_lag: Most seconds until a change shows in the index.
         limit: Most live sessions of a customer; 0: no limit.
+        clocks_differ: Whether each partition has a clock of its own, up to two seconds wrong, and not all have one.
+        hurries: Whether requests follow each other at once, so that much happens in one second.
     """
 
     source: Random
     index_lag: float = 1.0
     limit: int = 0
+    clocks_differ: bool = False
+    hurries: bool = False
     now: float = START
     commands: SentCommands = field(default_factory=SentCommands)
 
     def __post_init__(self) -> None:
         self.stream = Stream(1, lambda: self.source.uniform(-2.0, 2.0))
+        self._clock_errors: dict[str, float] = {}
+        if self.clocks_differ:
+            self.stream.on_record = self._stamp
         tables = {
             SESSIONS: Table(
                 SESSIONS, stream=self.stream, index_lag=lambda: self.source.uniform(0, self.index_lag), keys_only=True
@@ -79,6 +89,12 @@ class World:
         )
         self._hub = getcurrent()
         self._actors: list[greenlet] = []
+
+    def _stamp(self, _: StreamShard, record: dict[str, Any]) -> None:
+        """Give a record the time of its partition's clock."""
+        change = record["dynamodb"]
+        error = self._clock_errors.setdefault(change["Keys"]["PK"]["S"], self.source.uniform(-2.0, 2.0))
+        change["ApproximateCreationDateTime"] = float(int(self.now + error))
 
     def clock(self) -> datetime:
         """Read the clock, aware UTC."""
@@ -101,7 +117,7 @@ class World:
     def run(self) -> None:
         """Let the actors go on in any order, step by step, until all are done; time passes between the steps."""
         while self._actors:
-            self.now += self.source.choice((0.0, 0.0, 0.001, 0.05, 0.2, 1.0, 3.0))
+            self.now += self.source.choice(_STEPS[:4] if self.hurries else _STEPS)
             actor = self.source.choice(self._actors)
             actor.switch()
             self._actors = [each for each in self._actors if not each.dead]
