@@ -17,7 +17,7 @@ run: $(VENV)/ops.ready ## Set up, then run the demo: a day of events through the
 	$(BIN)/python -m ops.demo $(ARGS)
 
 test: $(VENV)/dev.ready ## Set up, then run the test suite
-	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 --dist worksteal $(ARGS)
 
 quick: $(VENV)/dev.ready ## While writing: format, lint, types and the unit tests without the slow ones
 	$(BIN)/ruff format --check .
@@ -26,7 +26,7 @@ quick: $(VENV)/dev.ready ## While writing: format, lint, types and the unit test
 	$(BIN)/python -m pytest tests/unit -m "not slow and not engine and not deploy" -n 2 $(ARGS)
 
 coverage: $(VENV)/dev.ready ## The test suite, with at least 95 % branch coverage of what is deployed
-	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -m "not engine and not deploy" -n 2 --dist worksteal --cov --cov-report=term $(ARGS)
 
 mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time: 90 % of the changes must fail a test
 	rm -rf mutants
@@ -34,7 +34,7 @@ mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time:
 	$(BIN)/python -m tests.mutation
 
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
-	$(BIN)/python -m pytest -m engine -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m engine -n 2 --dist worksteal $(ARGS)
 
 test-deploy: $(VENV)/dev.ready $(SAM_VENV)/ready ## Deploy to the local AWS with every parameter changed, with the SAM and AWS CLIs, and over the previous release
 	SAM_VENV="$(abspath $(SAM_VENV))" $(BIN)/python -m pytest -m deploy -n 2 --dist loadfile $(ARGS)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ops.benchmark import prices
 from ops.benchmark.bills import MIXED_DAY, bills_of_mixed_day
+from ops.benchmark.index_section import render_keys_only
 from ops.benchmark.life_cycle.section import render_life_cycle
 from ops.benchmark.markdown import section, table
 from ops.benchmark.measuring import OURS_PER_ROUND, Figures
@@ -57,6 +58,7 @@ def render(results: Results) -> str:
         _sizes(results),
         _growth(results),
         _cost(results),
+        render_keys_only(results),
         _start_up(results),
         _local(results),
         _steady_state(results),

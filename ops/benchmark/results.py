@@ -76,6 +76,7 @@ class Results:
         workloads: On the stub, at the usual batch size; the first is of logins, with the bare loop.
         sizes: Logins at the other batch sizes.
         growth: With the customer's live sessions.
+        keys_only: Ours, logins, logouts and mixed day, with an index of keys alone.
         local: On DynamoDB Local.
         steady_state: The long life, where it was measured.
         start_up: By function, the first is what to compare with; empty where it was not measured.
@@ -88,6 +89,7 @@ class Results:
     workloads: list[Comparison] = field(default_factory=list)
     sizes: list[Comparison] = field(default_factory=list)
     growth: list[Growth] = field(default_factory=list)
+    keys_only: list[Comparison] = field(default_factory=list)
     local: list[Comparison] = field(default_factory=list)
     steady_state: SteadyState | None = None
     start_up: dict[str, StartUp] = field(default_factory=dict)
@@ -128,6 +130,14 @@ def measure(plan: Plan, *, day: date, tell: Callable[[str], None]) -> Results:
         results.growth = measure_growth(
             engine, pipelines, workloads, counts=list(plan.growth), rounds=max(1, plan.rounds // 2)
         )
+    tell("stub, an index of keys alone")
+    with stub_engine(service_ms=plan.service_ms) as engine:
+        engine.stub.index_keys_only()
+        measurement = Measurement(engine, make_pipelines(), rounds=max(1, plan.rounds // 2))
+        results.keys_only = [
+            measurement.compare(make, USUAL_SIZE, only=OURS)
+            for make in (workloads.logins, workloads.logouts, workloads.mixed)
+        ]
     if plan.is_start_up:
         tell("start-up of the built functions")
         results.start_up = measure_start_up(_runtime_python())

@@ -60,6 +60,10 @@ class Stub:
         """Keep what is written, or take every item for new."""
         self._control(keep=keep)
 
+    def index_keys_only(self) -> None:
+        """Let the index of tables that are not made yet hold the keys alone."""
+        self._control(keys_only=True)
+
     def clear(self) -> None:
         """Forget items and counts."""
         self._control(clear="all")

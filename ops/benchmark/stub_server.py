@@ -86,6 +86,8 @@ class StubServer(socketserver.ThreadingTCPServer):
                 self.service_seconds = milliseconds / 1000
             case {"keep": keep}:
                 self.store.keep = keep
+            case {"keys_only": keys_only}:
+                self.store.keys_only = keys_only
             case {"clear": "counts"}:
                 self.store.clear_counts()
             case {"clear": "all"}:

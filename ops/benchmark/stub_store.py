@@ -23,11 +23,13 @@ class StubStore:
 
     Attributes:
         keep: Whether writes are kept; where they are not, every item is new for ever.
+        keys_only: Whether the index of tables that are made from now on holds the keys alone.
         changes: Table, image before and image after of every write of a sessions table.
     """
 
     def __init__(self) -> None:
         self.keep = True
+        self.keys_only = False
         self.changes: list[tuple[str, Item | None, Item | None]] = []
         self._lock = Lock()
         self._tables: dict[str, Table] = {}
@@ -83,7 +85,9 @@ class StubStore:
 
 class _StubTable(Table):
     def __init__(self, name: str, stub: StubStore) -> None:
-        super().__init__(name, key_names=_KEYS.get(name, _SESSION_KEY), is_indexed=name != _AGENDA)
+        super().__init__(
+            name, key_names=_KEYS.get(name, _SESSION_KEY), keys_only=stub.keys_only, is_indexed=name != _AGENDA
+        )
         self._stub = stub
 
     def store(self, key: ItemKey, new: Item | None, now: float, *, is_ttl: bool = False) -> None:

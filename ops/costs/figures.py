@@ -53,6 +53,10 @@ PUBLISHER_CPU_MS = 0.20
 SWEEPER_CPU_MS = 0.25
 """Per agenda entry."""
 
+HOT_CUSTOMER = ((1, 50, 1.0, 0.0, 20, 25), (10, 69, 2.4, 0.02, 48, 704), (100, 148, 5.5, 0.23, 631, 977))
+"""One customer, as `ops.benchmark.hot_customer` measures it: projectors at a time, batches of ten records a second,
+attempts a batch, share of deliveries that were repeated, median delay and its 99th percentile in milliseconds."""
+
 REQUEST_MS = 5.0
 """What a request to DynamoDB, SQS or EventBridge takes, as in the benchmark."""
 

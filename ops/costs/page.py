@@ -7,6 +7,7 @@ from dataclasses import replace
 from ops.benchmark import prices, quotas
 from ops.benchmark.markdown import section, table
 from ops.benchmark.quotas import Quota
+from ops.costs import figures
 from ops.costs.bill import lists_to_break_even, our_bill
 from ops.costs.hot_spots import hot_spots
 from ops.costs.limits import limits_of
@@ -53,6 +54,18 @@ def render() -> str:
                 [[spot.name, spot.arithmetic, spot.metric, spot.way_out] for spot in hot_spots()],
                 texts=4,
             ),
+            "One customer, measured: so many projectors work on the records of this customer alone, ten a batch, in "
+            "virtual time on the in-memory engine (`python -m ops.benchmark.hot_customer`). A request takes 5 ms, the "
+            "projection is full (256 sessions, 15 write units), and its partition takes 1,000 units a second: that is "
+            "the limit that is met. With more projectors more races are lost, and more batches find nothing left to "
+            "write, because later sessions have taken the places of theirs. A batch whose retries are exhausted is "
+            "delivered again. While the stream waits, batches grow up to 200 records, so that a customer's records "
+            "catch up with fewer writes.",
+            table(
+                ["projectors", "batches/s", "attempts a batch", "delivered again", "delay, median", "delay, p99"],
+                [_hot_row(*row) for row in figures.HOT_CUSTOMER],
+                texts=0,
+            ),
         ),
         section(
             "What it costs",
@@ -67,6 +80,10 @@ def render() -> str:
         _sources(),
     ]
     return "\n".join(parts)
+
+
+def _hot_row(projectors: int, rate: float, attempts: float, again: float, delay: float, p99: float) -> list[str]:
+    return [f"{projectors}", f"{rate:.0f}", f"{attempts:.1f}", f"{again:.0%}", f"{delay:.0f} ms", f"{p99:.0f} ms"]
 
 
 def _other_limits(traffic: Traffic) -> list[list[str]]:

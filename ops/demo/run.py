@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -83,7 +83,7 @@ class DemoRun:
         names = outputs["SessionsTableName"], outputs["ProjectionsTableName"]
         sessions = SessionTable(client, names[0], batch_statements=False)
         projections = ProjectionTable(client, names[1], sessions=sessions, batch_statements=False)
-        result = Verifier(sessions, projections).verify_all()
+        result = Verifier(sessions, projections, wait=timedelta(0)).verify_all()  # everything has settled
         texts = {
             "rejected-events queue": [rejection.text for rejection in self._rejections],
             "functions' logs": self._logs.lines,

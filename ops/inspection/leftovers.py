@@ -1,22 +1,20 @@
 """Read what the rejected-events queue and the dead-letter queues hold, and leave it there."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from ops.recovery.queue_messages import QueueMessage, look
 from providers.envelopes import read_body
 from schemas.errors import RejectedEventError
 from schemas.events import to_json
-from schemas.times import from_epoch_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-_HIDDEN_WHILE_READ_SECONDS = 60
-"""Long enough to read a whole queue without meeting a message twice; after it all are visible again."""
+_EVERY = 100_000
+"""More than a demo leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,25 +47,12 @@ class DeadLetter:
 
 def read_rejections(sqs: "SQSClient", queue_url: str) -> list[Rejection]:
     """Read every message of the rejected-events queue, which stay in it."""
-    return [_rejection(message["Body"]) for message in _messages(sqs, queue_url)]
+    return [_rejection(message.body) for message in look(sqs, queue_url, most=_EVERY).messages]
 
 
 def read_dead_letters(sqs: "SQSClient", queue_url: str) -> list[DeadLetter]:
     """Read every message of a dead-letter queue, which stay in it."""
-    return [_dead_letter(message) for message in _messages(sqs, queue_url)]
-
-
-def _messages(sqs: "SQSClient", queue_url: str) -> Iterator["MessageTypeDef"]:
-    while True:
-        response = sqs.receive_message(
-            QueueUrl=queue_url,
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=_HIDDEN_WHILE_READ_SECONDS,
-            MessageSystemAttributeNames=["SentTimestamp"],
-        )
-        if not response.get("Messages"):
-            return
-        yield from response["Messages"]
+    return [_dead_letter(message) for message in look(sqs, queue_url, most=_EVERY).messages]
 
 
 def _rejection(body: str) -> Rejection:
@@ -75,10 +60,9 @@ def _rejection(body: str) -> Rejection:
     return Rejection(record.get("event_id"), record["reason"], body)
 
 
-def _dead_letter(message: "MessageTypeDef") -> DeadLetter:
-    sent_at = from_epoch_seconds(int(message["Attributes"]["SentTimestamp"]) // 1000)
+def _dead_letter(message: QueueMessage) -> DeadLetter:
     try:
-        event = read_body(message["Body"], sent_at=None)
+        event = read_body(message.body, sent_at=None)
     except RejectedEventError as error:
-        return DeadLetter(sent_at, f"no event: {error.reason}")
-    return DeadLetter(sent_at, json.dumps(to_json(event)) if event else "an event of another kind")
+        return DeadLetter(message.sent_at, f"no event: {error.reason}")
+    return DeadLetter(message.sent_at, json.dumps(to_json(event)) if event else "an event of another kind")

@@ -15,7 +15,7 @@ from processors.aws.parallel import chunks, run_all
 from processors.projection_table import NotWrittenError, ProjectionTable
 from processors.session_table import SessionTable
 from schemas import attributes as read
-from schemas.errors import MalformedItemError
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.item_mapping import key_of
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, REVOKED_PREFIX, SESSION_PREFIX, decode_id
 
@@ -49,6 +49,8 @@ def rebuild_one(projections: ProjectionTable, send: Send | None, customer_id: st
     """
     try:
         projections.rebuild(customer_id, send=send)
+    except NewerFormatError as error:
+        return f"{error}: a later release wrote it; update sessionctl"
     except MalformedItemError as error:
         return f"{error}; repair or delete the item"
     except ReadError as error:

@@ -23,9 +23,11 @@ from ops.sessionctl import (
     rebuild,
     rejected,
     report,
+    revoke,
     sql,
     status,
     tail,
+    trace,
     verify,
 )
 from ops.sessionctl.failures import explain
@@ -43,9 +45,11 @@ _COMMANDS = (
     (_START, "env", environment.env),
     (_START, "demo", demo.demo),
     (_EVENTS, "publish", publish.app),
+    (_EVENTS, "trace", trace.trace),
     (_EVENTS, "mapping", mapping.app),
     (_PEOPLE, "get", get.app),
     (_PEOPLE, "list", listing.app),
+    (_PEOPLE, "revoke", revoke.app),
     (_PEOPLE, "tail", tail.tail),
     (_OPERATE, "status", status.status),
     (_OPERATE, "rejected", rejected.app),

@@ -13,11 +13,24 @@ from ops.sessionctl.erase_archive import Asked, erase_in_archive, keep, print_li
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName, Yes
 from ops.sessionctl.progress import Stages, stages
-from ops.sessionctl.screen import confirm, say, show_json
+from ops.sessionctl.screen import confirm, counted, say, show_json
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
     from ops.erasure.receipts import Preview, Receipt
+
+_NOUNS = {
+    "session_deleted": "session",
+    "child_session_deleted": "child session",
+    "revocation_deleted": "revocation",
+    "start_raised": "session",
+    "revocation_cut": "revocation",
+}
+_EFFECTS = {
+    "start_raised": "{} from the erasure on",
+    "revocation_cut": "the older half of {}",
+}
+"""What has another effect than to be deleted."""
 
 _PLACES_OF = {"archive": "ArchiveBucketName", "expiry agenda": "ExpiryAgendaTableName"}
 """Places that only some stacks have, by the output that names them."""
@@ -132,7 +145,7 @@ def _counting(shown: Stages, sleep: Callable[[float], object]) -> Callable[[floa
         for _ in range(int(seconds)):
             sleep(1)
             waited += 1
-            shown("seconds waited, until nobody writes by an older list", waited, total)
+            shown("seconds waited", waited, total)
 
     return wait
 
@@ -164,7 +177,8 @@ def _show_preview(asked: Asked, preview: "Preview") -> None:
 
 
 def _in_words(items: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {effect.replace('_', ' ')}" for effect, count in items.items()) or "no items"
+    words = [_EFFECTS.get(effect, "{}").format(counted(count, _NOUNS[effect])) for effect, count in items.items()]
+    return ", ".join(words) or "nothing"
 
 
 def _receipt_document(receipt: "Receipt", stack: Stack) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.progress import stages
-from ops.sessionctl.screen import answers, command_line, confirm, say, show_json
+from ops.sessionctl.screen import answers, command_line, confirm, counted, say, show_json
 from ops.sessionctl.stacks import Stack, Where
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def erase_in_archive(asked: Asked, stack: Stack) -> None:
         problems: dict[str, str] = {}
         lines = sum(1 for _ in store.details_of(asked.customer_id, problems))
         document: dict[str, Any] = {"dry_run": True, "lines": lines, "problems": problems}
-        _show_archive(asked, document, f"The archive holds {lines:,} lines of customer {asked.customer_id}.")
+        _show_archive(asked, document, f"The archive holds {counted(lines, 'line')} of customer {asked.customer_id}.")
         return
     confirm(f"Rewrite the archive without customer {asked.customer_id}?", yes=asked.yes)
     with stages(lambda shown: f"{shown}; each object is whole. Run it again for the others, which is safe.") as shown:
@@ -59,8 +59,8 @@ def erase_in_archive(asked: Asked, stack: Stack) -> None:
     document = _archive_document(done, asked.customer_id, erased_at)
     keep(asked, document)
     text = (
-        f"Removed {done.lines:,} lines of customer {asked.customer_id} from the archive: {done.objects:,} objects "
-        f"read, {done.rewritten:,} rewritten, {done.deleted:,} deleted."
+        f"Removed {counted(done.lines, 'line')} of customer {asked.customer_id} from the archive: "
+        f"{counted(done.objects, 'object')} read, {done.rewritten:,} rewritten, {done.deleted:,} deleted."
     )
     _show_archive(asked, document, text)
     if done.problems:

@@ -118,7 +118,7 @@ def _explain_aws(error: Exception) -> str | None:  # noqa: PLR0911 (a line per e
 
     from processors.aws.errors import ReadError, ThroughputError
     from processors.projection_table import NotWrittenError
-    from schemas.errors import MalformedItemError
+    from schemas.errors import MalformedItemError, NewerFormatError
 
     match error:
         case ReadError() if isinstance(error.__cause__, Exception):
@@ -131,6 +131,8 @@ def _explain_aws(error: Exception) -> str | None:  # noqa: PLR0911 (a line per e
             return f"{error} could not be written: the table is throttled or busy; try again in a moment"
         case ThroughputError():
             return f"the table is throttled: {error}; try again in a moment"
+        case NewerFormatError():
+            return f"{error}: a later release wrote it; update sessionctl"
         case MalformedItemError():
             return f"{error}; repair or delete the item"
         case _:

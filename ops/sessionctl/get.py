@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ops.sessionctl.completion import complete_customer, complete_session
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
+from ops.sessionctl.options import (
+    AsJson,
+    CustomerArgument,
+    Form,
+    Local,
+    Name,
+    Output,
+    Profile,
+    Region,
+    SessionArgument,
+    StackName,
+    form_of,
+)
 from ops.sessionctl.screen import progress, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 
@@ -18,9 +31,6 @@ if TYPE_CHECKING:
 _SHOWN_CUSTOMERS = 10
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
-
-SessionArgument = Annotated[str, typer.Argument(metavar="SESSION", help="The session's id.")]
-CustomerArgument = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")]
 
 
 @app.callback()
@@ -36,7 +46,13 @@ def session(
     session_id: SessionArgument,
     *,
     customer: Annotated[
-        str | None, typer.Option("--customer", metavar="ID", help="The customer, where several have this session id.")
+        str | None,
+        typer.Option(
+            "--customer",
+            metavar="ID",
+            help="The customer, where several have this session id.",
+            autocompletion=complete_customer,
+        ),
     ] = None,
     local: Local = False,
     name: Name = None,
@@ -139,7 +155,9 @@ def children(
 
 @app.command()
 def parent(
-    child_session_id: Annotated[str, typer.Argument(metavar="CHILD", help="The child session's id.")],
+    child_session_id: Annotated[
+        str, typer.Argument(metavar="CHILD", help="The child session's id.", autocompletion=complete_session)
+    ],
     *,
     local: Local = False,
     name: Name = None,

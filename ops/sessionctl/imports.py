@@ -12,7 +12,7 @@ import typer
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName
 from ops.sessionctl.progress import Stages, open_checkpoint, stages
-from ops.sessionctl.screen import answers, command_line, say, show_json
+from ops.sessionctl.screen import answers, command_line, counted, say, show_json
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -159,11 +159,11 @@ def _aside(path: Path | None, state: "Checkpoint") -> "Aside":
 def _show(summary: "Summary", stack: Stack, aside: Path, where: Where, file: Path, *, dry_run: bool) -> None:
     right = summary.lines - summary.wrong - summary.not_sessions
     if dry_run:
-        _print(f"Read {summary.lines:,} lines: {right:,} are right, {summary.live:,} of them sessions that are live.")
+        _print(f"Read {counted(summary.lines, 'line')}: {right:,} are right, {summary.live:,} of them live sessions.")
     else:
         _print(
-            f"Imported {right:,} of {summary.lines:,} lines into {stack.name}: {summary.applied:,} changed the "
-            f"register, {summary.unchanged:,} it knew already; {summary.live:,} are sessions that are live."
+            f"Imported {right:,} of {counted(summary.lines, 'line')} into {stack.name}: {summary.applied:,} changed "
+            f"the register, {summary.unchanged:,} it knew already; {summary.live:,} are live sessions."
         )
     if summary.erased:
         _print(f"{summary.erased:,} are of customers who were erased since, and are ignored.")
@@ -174,7 +174,7 @@ def _show(summary: "Summary", stack: Stack, aside: Path, where: Where, file: Pat
     for reason, count in summary.reasons.most_common(_SHOWN):
         _print(f"{count:,} wrong: {reason} (first: {summary.first[reason]})", style="red")
     if summary.wrong and not dry_run:
-        _print(f"The {summary.wrong:,} lines that are wrong are in {aside}: mend them, and import them again.")
+        _print(f"{counted(summary.wrong, 'wrong line')} went to {aside}: mend and import that again.")
     if dry_run:
         _print("Nothing was changed.")
     elif summary.applied:

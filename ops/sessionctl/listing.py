@@ -239,4 +239,4 @@ def _summary(what: str, count: int | None, scan: "Scan") -> str:
     cost = f"read {scan.items:,} items, {scan.read_units:,.1f} read units, {price}"
     unreadable = f"; {len(scan.unreadable):,} cannot be read" if scan.unreadable else ""
     token = _token(scan)
-    return f"{found}{cost}{unreadable}." + (f" There may be more: --after {token}" if token else "")
+    return f"{found}{cost}{unreadable}." + (f"\nThere may be more: --after {token}" if token else "")

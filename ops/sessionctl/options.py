@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ops.sessionctl.completion import complete_customer, complete_local_stack, complete_session, complete_stack
+
 
 class Via(StrEnum):
     """What carries an event to the stack."""
@@ -58,6 +60,7 @@ Name = Annotated[
         "--name",
         metavar="NAME",
         help="Which local stack, where several run.",
+        autocompletion=complete_local_stack,
         rich_help_panel=_WHERE,
     ),
 ]
@@ -67,6 +70,7 @@ StackName = Annotated[
         "--stack-name",
         metavar="NAME",
         help="A deployed CloudFormation stack; its outputs say where everything is.",
+        autocompletion=complete_stack,
         rich_help_panel=_WHERE,
     ),
 ]
@@ -92,4 +96,12 @@ Output = Annotated[
 """The form of a list; `form_of` reads it together with `--json`."""
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask: needed where nobody can be asked.")]
-CustomerOption = Annotated[str, typer.Option("--customer", metavar="ID", help="The customer.")]
+CustomerOption = Annotated[
+    str, typer.Option("--customer", metavar="ID", help="The customer.", autocompletion=complete_customer)
+]
+SessionArgument = Annotated[
+    str, typer.Argument(metavar="SESSION", help="The session's id.", autocompletion=complete_session)
+]
+CustomerArgument = Annotated[
+    str, typer.Argument(metavar="CUSTOMER", help="The customer's id.", autocompletion=complete_customer)
+]

@@ -2,23 +2,23 @@
 
 # ruff: noqa: PLC0415 (models and boto3 take a second to import)
 
-import json
-import sys
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from ops.sessionctl.durations import parse_duration
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName, Via
-from ops.sessionctl.screen import command_line, say, show_json
+from ops.sessionctl.publishing import event_of, later, now_text, publish_one, read_file
+from ops.sessionctl.screen import command_line, show_json
 from ops.sessionctl.stacks import Where, open_stack
-from schemas.times import format_rfc3339, parse_rfc3339
+
+if TYPE_CHECKING:
+    from ops.tracing.awaiting import Awaited
+
+_PATIENCE_SECONDS = 60
 
 _SOURCE = "sessionctl"
 
@@ -51,6 +51,8 @@ EventId = Annotated[
 ]
 OccurredAt = Annotated[str | None, typer.Option(metavar="TIME", help="RFC 3339 with offset. Now.")]
 Source = Annotated[str, typer.Option(metavar="NAME", help="The identity system.")]
+Wait = Annotated[bool, typer.Option("--wait", help="See what becomes of it: applied, duplicate, stale, rejected.")]
+Timeout = Annotated[int, typer.Option(min=1, metavar="SECONDS", help="Wait so long while nothing changes.")]
 SessionId = Annotated[str, typer.Option(metavar="ID", help="The session.")]
 
 
@@ -81,6 +83,8 @@ def login(  # noqa: PLR0913 (the fields of a login)
     source: Source = _SOURCE,
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
+    wait: Wait = False,
+    timeout: Timeout = _PATIENCE_SECONDS,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -95,20 +99,21 @@ def login(  # noqa: PLR0913 (the fields of a login)
     Examples:
       sessionctl publish login --customer c-1 --session session-a1
       sessionctl publish login --customer c-1 --session tab-2 --parent session-a1
-      sessionctl publish login --customer c-1 --session s-3 --expires-in 30m
+      sessionctl publish login --customer c-1 --session s-3 --expires-in 30m --wait
     """
     if expires_in is not None and expires_at is not None:
         raise typer.BadParameter("leave one of --expires-in and --expires-at out", param_hint="--expires-in")
-    when = occurred_at or _now()
-    event = _event("login", event_id, when, source) | {
+    when = occurred_at or now_text()
+    event = event_of("login", event_id, when, source) | {
         "customer_id": customer,
         "session_id": session,
         "parent_session_id": parent,
-        "expires_at": _later(when, expires_in) if expires_in is not None else expires_at,
+        "expires_at": later(when, expires_in) if expires_in is not None else expires_at,
         "client": {"ip": ip, "user_agent": user_agent, "device_id": device_id, "country": country},
     }
     where = Where(local, name, stack_name, profile, region)
-    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+    seconds = timeout if wait else None
+    publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command()
@@ -125,6 +130,8 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
     source: Source = _SOURCE,
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
+    wait: Wait = False,
+    timeout: Timeout = _PATIENCE_SECONDS,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -138,14 +145,15 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
       sessionctl publish logout --customer c-1 --session session-a1
       sessionctl publish logout --session session-a1 --reason security
     """
-    event = _event("logout", event_id, occurred_at or _now(), source) | {
+    event = event_of("logout", event_id, occurred_at or now_text(), source) | {
         "customer_id": customer,
         "session_id": session,
         "parent_session_id": parent,
         "reason": reason,
     }
     where = Where(local, name, stack_name, profile, region)
-    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+    seconds = timeout if wait else None
+    publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command("logout-all")
@@ -160,6 +168,8 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
     source: Source = _SOURCE,
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
+    wait: Wait = False,
+    timeout: Timeout = _PATIENCE_SECONDS,
     local: Local = False,
     name: Name = None,
     stack_name: StackName = None,
@@ -173,12 +183,13 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
       sessionctl publish logout-all --customer c-1
       sessionctl publish logout-all --customer c-1 --except session-b2
     """
-    event = _event("logout_all", event_id, occurred_at or _now(), source) | {
+    event = event_of("logout_all", event_id, occurred_at or now_text(), source) | {
         "customer_id": customer,
         "except_session_id": except_session,
     }
     where = Where(local, name, stack_name, profile, region)
-    _publish_one(event, where, via=via, validate=not no_validate, as_json=as_json)
+    seconds = timeout if wait else None
+    publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command("file")
@@ -188,6 +199,8 @@ def publish_file(  # noqa: PLR0913 (each an option)
     strict: Annotated[bool, typer.Option("--strict", help="Send nothing where one event is not valid.")] = False,
     via: ViaOption = Via.EVENTBRIDGE,
     no_validate: NoValidate = False,
+    wait: Wait = False,
+    timeout: Timeout = _PATIENCE_SECONDS,
     source: Annotated[str, typer.Option(metavar="NAME", help="What EventBridge calls the publisher.")] = _SOURCE,
     local: Local = False,
     name: Name = None,
@@ -207,73 +220,21 @@ def publish_file(  # noqa: PLR0913 (each an option)
       sessionctl publish tests/events/login.json --via sqs
       jq -c '.[]' events.json | sessionctl publish - --strict
     """
+    from ops.sessionctl.following import Follower, documents, is_settled
     from ops.sessionctl.sending import publish_entries
 
     where = Where(local, name, stack_name, profile, region)
+    outcomes: list[Awaited] = []
     with open_stack(where) as stack:
         name = "standard input" if file == "-" else file
+        text, follower = read_file(file), Follower(stack, timeout)
+        before = follower.look_before if wait else lambda messages: None
         report = publish_entries(
-            stack, _read(file), name=name, via=via, source=source, validate=not no_validate, strict=strict
+            stack, text, name=name, via=via, source=source, validate=not no_validate, strict=strict, before=before
         )
+        if wait and report.published:
+            outcomes = follower.wait()
     if as_json:
-        show_json(report.document())
-    if not report.is_complete:
+        show_json(report.document() | ({"outcomes": documents(outcomes)} if wait else {}))
+    if not report.is_complete or (wait and report.published and not is_settled(outcomes)):
         raise typer.Exit(1)
-
-
-def _read(file: str) -> str:
-    try:
-        if file == "-":
-            return sys.stdin.read()
-        return Path(file).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise CannotRunError(
-            f"there is no file {file}, and no command of that name: `{command_line('publish', '--help')}` shows them"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise CannotRunError(f"{file} is not UTF-8: {error.reason} at byte {error.start}") from error
-
-
-def _event(event_type: str, event_id: str | None, occurred_at: str, source: str) -> dict[str, Any]:
-    return {
-        "event_id": event_id or str(uuid4()),
-        "event_type": event_type,
-        "occurred_at": occurred_at,
-        "source": source,
-    }
-
-
-def _now() -> str:
-    return format_rfc3339(datetime.now(UTC))
-
-
-def _later(when: str, duration: str) -> str:
-    """Add a duration to a time.
-
-    Raises:
-        BadParameter: One of them is not what it should be.
-    """
-    try:
-        lifetime = parse_duration(duration)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--expires-in") from error
-    try:
-        return format_rfc3339(parse_rfc3339(when) + lifetime)
-    except (ValueError, OverflowError) as error:
-        raise typer.BadParameter(f"{error}", param_hint="--occurred-at") from error
-
-
-def _publish_one(event: dict[str, Any], where: Where, *, via: Via, validate: bool, as_json: bool) -> None:
-    from ops.sessionctl.sending import publish_event
-
-    event = {name: value for name, value in event.items() if value is not None}
-    if "client" in event:
-        event["client"] = {name: value for name, value in event["client"].items() if value is not None}
-        if not event["client"]:
-            del event["client"]
-    with open_stack(where) as stack:
-        publish_event(stack, json.dumps(event), via=via, source=event["source"], validate=validate)
-        if as_json:
-            show_json({"stack": stack.name, "via": via, "event": event})
-            return
-    say(f"Published {event['event_type']} {event['event_id']} to {stack.name} over {via.label}.")

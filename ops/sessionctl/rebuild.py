@@ -12,7 +12,7 @@ import typer
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, Local, Name, Profile, Region, StackName
 from ops.sessionctl.progress import open_checkpoint, stages
-from ops.sessionctl.screen import say, show_json
+from ops.sessionctl.screen import counted, say, show_json
 from ops.sessionctl.stacks import Where, open_stack
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def customer(
         show_json(asdict(activity) | {"last_login_time": last_login})
         return
     count = ("" if activity.is_exact else "at least ") + f"{activity.session_count:,}"
-    say(f"Rebuilt the projection of {customer_id}: {count} live sessions, last login {last_login or 'never'}.")
+    say(f"Rebuilt the projection of {customer_id}: {count} live, last login {last_login or 'never'}.")
 
 
 @app.command("all")
@@ -122,7 +122,7 @@ def _tell_rebuilt(customers: int, problems: dict[str, str], stack: str, *, as_js
     if as_json:
         show_json({"customers": customers, "rebuilt": customers - len(problems), "failed": problems})
     else:
-        say(f"Rebuilt the projections of {customers - len(problems):,} customers of {stack}.")
+        say(f"Rebuilt the projections of {counted(customers - len(problems), 'customer')} of {stack}.")
         for customer_id, problem in list(problems.items())[:_SHOWN]:
             say(f"{customer_id} could not be rebuilt: {problem}")
         if len(problems) > _SHOWN:
@@ -165,7 +165,7 @@ def register(
     if as_json:
         show_json({outcome.value: counts[outcome] for outcome in Touch})
     else:
-        say(f"Touched {counts[Touch.TOUCHED]:,} items of {stack.name}: the stream shows them once more.")
+        say(f"Touched {counted(counts[Touch.TOUCHED], 'item')} of {stack.name}: the stream shows them once more.")
         for outcome, text in _LEFT_ALONE.items():
             if counts[Touch(outcome)]:
                 say(f"{counts[Touch(outcome)]:,} {text}")

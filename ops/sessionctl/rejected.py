@@ -204,8 +204,17 @@ def delete(
             worked.total, worked.done = seen.total, len(chosen(seen.messages))
             worked.kept = seen.total - worked.done
         else:
-            with interruptible(lambda: f"{worked.done:,} are deleted. Run it again for the others."):
-                work_off(sqs, url, chosen, worked=worked)
+            with (
+                interruptible(lambda: f"{worked.done:,} are deleted. Run it again for the others."),
+                progress("Deleting rejected events") as steps,
+            ):
+                work_off(
+                    sqs,
+                    url,
+                    chosen,
+                    worked=worked,
+                    on_progress=lambda each: steps.advance(each.done + each.kept - steps.done),
+                )
     if as_json:
         show_json({"dry_run": dry_run, "deleted": worked.done, "left": worked.kept})
     say(f"{worked.done:,} rejected events {'would be ' if dry_run else ''}deleted, {worked.kept:,} left.")

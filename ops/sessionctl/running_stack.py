@@ -98,6 +98,11 @@ def find_running(name: str | None = None) -> RunningStack:
         raise CannotRunError("the local stack is starting: try again in a moment") from None
 
 
+def running_names() -> list[str]:
+    """Name the local stacks that run."""
+    return [path.stem for path in sorted(state_folder().glob("*.json")) if _text_of_running(path) is not None]
+
+
 def _text_of_running(path: Path) -> str | None:
     """Read what a stack says; None where its process has ended."""
     try:

@@ -42,6 +42,11 @@ def say(line: str) -> None:
     typer.echo(line, err=True)
 
 
+def counted(count: int, noun: str) -> str:
+    """Write how many there are of something, as `1 line` or `1,200 lines`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def command_line(*arguments: str, program: Sequence[str] | None = None) -> str:
     """Write a command of ours so that it works when it is pasted into another terminal here.
 
@@ -118,7 +123,9 @@ class Steps:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        # what goes to a terminal stands above the bar; what is piped must not be led to standard error
+        to_terminal = sys.stdout.isatty()
+        bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=to_terminal)
         with self._lock:
             if not self._is_closed:
                 self._shown = bar, bar.add_task(self._what, total=self._total, completed=self.done)

@@ -1,6 +1,6 @@
 """Publish what was read: in requests of ten, what is refused again, with a progress bar where there is much of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -46,7 +46,13 @@ class PublishReport:
         return asdict(self)
 
 
-def publish_event(stack: Stack, event: str, *, via: Via, source: str, validate: bool) -> None:
+Before = Callable[[Sequence[PlacedMessage]], None]
+"""Called with the messages before they are sent."""
+
+
+def publish_event(
+    stack: Stack, event: str, *, via: Via, source: str, validate: bool, before: Before = lambda messages: None
+) -> None:
     """Publish one event.
 
     Raises:
@@ -58,6 +64,7 @@ def publish_event(stack: Stack, event: str, *, via: Via, source: str, validate: 
         raise CannotRunError(f"the event is not valid, and was not sent: {error.reason}") from error
     if message is None:
         raise CannotRunError("the event is neither a login nor a logout, and was not sent")
+    before([message])
     refused: list[str] = []
     stack.publisher(source).publish([message], on_refused=lambda _, reason: refused.append(reason))
     if refused:
@@ -65,7 +72,15 @@ def publish_event(stack: Stack, event: str, *, via: Via, source: str, validate: 
 
 
 def publish_entries(
-    stack: Stack, text: str, *, name: str, via: Via, source: str, validate: bool, strict: bool
+    stack: Stack,
+    text: str,
+    *,
+    name: str,
+    via: Via,
+    source: str,
+    validate: bool,
+    strict: bool,
+    before: Before = lambda messages: None,
 ) -> PublishReport:
     """Publish the events of a file, and say on standard error what happens.
 
@@ -77,6 +92,7 @@ def publish_entries(
         source: What the publisher calls itself on the bus.
         validate: Leave out what a consumer would reject.
         strict: Send nothing where one is left out.
+        before: Called with the messages before they are sent.
 
     Raises:
         CannotRunError: The file holds no event, or is something else.
@@ -96,6 +112,7 @@ def publish_entries(
         total = _events(len(report.invalid) + len(messages))
         say(f"Published nothing: {len(report.invalid):,} of {total} are not valid.")
         return report
+    before(messages)
     again = "publishing the file again repeats the others: events with an event_id are folded"
     with interruptible(lambda: again), _counted(stack, report, len(messages), via) as steps:
         _send(stack, messages, report, steps, source)

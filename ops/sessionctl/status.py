@@ -60,18 +60,20 @@ def status(
         if policy is not None:
             _print_policy(_looker(stack, where), policy)
             return
-        while True:
-            lines = _looker(stack, where).look()
-            if as_json:
-                show_json(_document(stack, lines))
-            else:
-                _show(stack, where, lines, is_watching=watch)
-            if not watch:
-                break
-            try:
+        lines: Sequence[Line] = ()
+        try:
+            while True:
+                lines = _looker(stack, where).look()
+                if as_json:
+                    show_json(_document(stack, lines))
+                else:
+                    _show(stack, where, lines, is_watching=watch)
+                if not watch:
+                    break
                 time.sleep(every)
-            except KeyboardInterrupt:
-                break
+        except KeyboardInterrupt:
+            if not watch:
+                raise
     if waits(lines):
         raise typer.Exit(1)
 

@@ -14,7 +14,7 @@ from ops.sessionctl.durations import parse_duration
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName
 from ops.sessionctl.progress import stages
-from ops.sessionctl.screen import answers, command_line, say, show_json
+from ops.sessionctl.screen import answers, command_line, counted, say, show_json
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ def _show(result: "Verification", stack: Stack, where: Where, *, as_json: bool) 
     if result.is_clean:
         _print("Every projection agrees with the session items.", style="green")
         return
+    if len(result.mismatches) > _SHOWN:
+        _print(f"... and {len(result.mismatches) - _SHOWN:,} more; --json lists all of them.")
     if len(by_customer) > 1:
         _print(f"Mend all {len(by_customer):,}: {_command(where, 'repair')}")
     if result.not_named:
@@ -206,8 +208,8 @@ def _show(result: "Verification", stack: Stack, where: Where, *, as_json: bool) 
 def _say_summary(result: "Verification", stack: Stack) -> None:
     what = {"all": "", "customer": ""}.get(result.scope, f" ({result.scope})")
     _print(
-        f"Verified {result.customers:,} customers of {stack.name}{what}: {result.session_items:,} session items, "
-        f"{result.live_sessions:,} live sessions."
+        f"Verified {counted(result.customers, 'customer')} of {stack.name}{what}: "
+        f"{counted(result.session_items, 'session item')}, {counted(result.live_sessions, 'live session')}."
     )
     if result.settled:
         _print(f"{result.settled:,} differed at first and agreed seconds later: their events were in flight.")
@@ -239,7 +241,7 @@ def _say_repaired(result: "Verification", report: "Repair | None", stack: Stack,
     if not report.customers:
         _show(result, stack, where, as_json=False)
         return
-    _print(f"Mended the projections of {len(report.rebuilt):,} customers, and verified them again.")
+    _print(f"Mended the projections of {counted(len(report.rebuilt), 'customer')}, and verified again.")
     _show(result, stack, where, as_json=False)
 
 

@@ -141,6 +141,8 @@ def show_groups(
         say(f"Read more of them with --most {min(total, MOST_THERE_CAN_BE)}.")
     for row in rows[:3] if form is Form.TABLE else ():
         say(f"See one: {next_command(row['example'])}")
+    if rows and form is Form.TABLE:
+        say(f"Mend the cause, then: {remedy}")
 
 
 def show_facts(facts: Mapping[str, Any]) -> None:

@@ -161,7 +161,11 @@ def compare(
     if missing and activity.is_exact:
         changed_at = _latest([counted.live[name].written_at for name in missing])
         problem = "live sessions are not counted" if projection else "there is no projection"
-        yield Mismatch(customer_id, Kind.MISSING, problem, *_sides(counted, shown), changed_at)
+        child = counted.newest if counted.newest is not None and counted.newest.is_child else None
+        touch = Key(child.pk, child.sk) if child is not None and projection is None else None
+        yield Mismatch(customer_id, Kind.MISSING, problem, *_sides(counted, shown), changed_at, touch)
+        if projection is None:
+            return  # that it knows no login either goes without saying
     if ghosts:
         over = [counted.over.get(name) for name in ghosts]
         changed_at = _latest([None if item is None else item.written_at for item in over])

@@ -46,17 +46,17 @@ class Spool:
     def add_sessions(self, counted: Iterable[tuple[str, Counted]]) -> None:
         """Keep session items, each with its customer."""
         self._database.executemany(
-            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", [(customer, *item) for customer, item in counted]
+            "INSERT INTO sessions VALUES (?, ?, ?, ?, ?, ?, ?)", ((customer, *item) for customer, item in counted)
         )
 
     def add_projections(self, items: Iterable[tuple[str, dict[str, Any]]]) -> None:
         """Keep projection items, each with its customer; attributes of others are left out."""
         self._database.executemany(
             "INSERT INTO projections VALUES (?, ?)",
-            [
+            (
                 (customer, json.dumps({name: value for name, value in item.items() if name in _STORED}, default=str))
                 for customer, item in items
-            ],
+            ),
         )
 
     def customers(self) -> Iterator[Pair]:

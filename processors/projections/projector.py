@@ -1,7 +1,7 @@
 """Take a batch of stream records into the projections, and send the logouts that follow from it."""
 
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from processors.projection_table import ProjectionTable
 from processors.projections.facts import CustomerFacts, add_record
 from processors.register.erased_list import ErasedList
 from processors.session_table import SessionTable
+from schemas import attributes
 from schemas.errors import MalformedItemError
 from schemas.items import Session
 from schemas.stream import StreamRecord, lowest_sequence_number, read_record, sequence_number_of
@@ -127,8 +128,8 @@ def _logins(records: Sequence[StreamRecord], failed: Collection[str]) -> Iterato
     for record in records:
         session = record.after
         if isinstance(session, Session) and session.last_login_time and record.sequence_number not in failed:
-            before = (record.old_image or {}).get("last_login_time")
-            if before != (record.new_image or {}).get("last_login_time"):
+            before = record.old_image if isinstance(record.old_image, Mapping) else {}
+            if attributes.time(before, "last_login_time") != session.last_login_time:
                 yield session.last_login_time
 
 

@@ -37,6 +37,7 @@ OTHER = {
     "CustomerNamespaces": '{"https://op.example.com": "oidc:example"}',
     "MaxSessionsPerCustomer": "2",
     "DynamoDbBatchStatements": "false",
+    "InverseIndexProjection": "KEYS_ONLY",
     "EnableEventBridgeDirect": "true",
     "Auth0EventBusName": "auth0",
     "OktaEventBusName": "okta",

@@ -9,6 +9,7 @@ import pytest
 from ops.benchmark.document import write_report
 from ops.benchmark.due import due_session
 from ops.benchmark.engines import stub_engine
+from ops.benchmark.hot_customer import measure_hot_customer
 from ops.benchmark.life_cycle.million import measure_due_at_once
 from ops.benchmark.life_cycle.results import LifeCycle
 from ops.benchmark.life_cycle.section import TITLE, render_life_cycle
@@ -17,6 +18,7 @@ from ops.benchmark.pipelines import OURS, TEXTBOOK
 from ops.benchmark.results import QUICK, Results, measure
 from ops.benchmark.steady_state import PROCESS_STATUS, measure_steady_state
 from ops.benchmark.targets import judge, judge_life_cycle
+from ops.costs import figures
 
 
 @pytest.fixture(scope="module")
@@ -119,3 +121,31 @@ def test_a_section_is_written_in_the_place_of_the_one_before(results: Results, t
         with_section("# A\n\n## B\n\nold\n\n## C\n\nc\n", "B", "## B\n\nnew\n") == "# A\n\n## B\n\nnew\n\n## C\n\nc\n"
     )
     assert with_section("# A\n", "B", "## B\n\nnew\n") == "# A\n\n## B\n\nnew\n"
+
+
+def test_an_index_of_keys_alone_saves_a_write_unit_of_a_refresh_and_a_logout(results: Results) -> None:
+    units = {comparison.workload: comparison.consumers[OURS].write_units for comparison in results.keys_only}
+
+    assert units["logins"] == 2
+    assert units["logouts"] == 1
+    assert units["mixed day"] == pytest.approx(1.35, abs=0.01), "35 of 100 are first logins"
+
+
+def test_the_bill_counts_with_what_the_benchmark_counts(results: Results) -> None:
+    mixed = results.workload("mixed day")
+
+    for contender, said in ((OURS, figures.OURS), (TEXTBOOK, figures.TEXTBOOK)):
+        for stage, measured in ((said.consumer, mixed.consumers), (said.projector, mixed.projectors)):
+            assert stage.write_units == pytest.approx(measured[contender].write_units, abs=0.05)
+            assert stage.read_units == pytest.approx(measured[contender].read_units, abs=0.1)
+
+
+@pytest.mark.slow
+def test_one_hot_customer_costs_what_the_page_of_limits_says() -> None:
+    said = {row[0]: row for row in figures.HOT_CUSTOMER}
+
+    for projectors, batches in ((1, 10), (10, 20)):
+        measured = measure_hot_customer(projectors, batches=batches)
+
+        assert measured.batches_per_second == pytest.approx(said[projectors][1], rel=0.15)
+        assert measured.writes == pytest.approx(said[projectors][2], rel=0.15)

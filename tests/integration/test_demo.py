@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def clock_of_the_tests() -> None:
-    """The demo's day is the one that ends now: here the clock stands at no noon of the tests."""
+    """The real clock, by which the stack's functions go."""
 
 
 def test_a_small_day_is_processed_every_projection_verified_and_a_report_written(

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +27,7 @@ from ops.following.subscription import (
 )
 from ops.schema_export.asyncapi import example_event
 from ops.sessionctl.app import app
-from ops.signals import EndedBySignalError
+from ops.signals import EndedBySignalError, ending_by_signal
 from schemas.life_cycle import DETAIL_TYPES
 from tests.conftest import REGION
 
@@ -238,6 +239,8 @@ def test_tail_prints_each_event_once_until_a_signal_ends_it_and_leaves_nothing(
         put(events, "ended")
         put(events, "ended")
         wait_until(lambda: len(printed) >= 2)
+        put(events, "expired")
+        wait_until(lambda: "expired" in printed[-1])
         os.kill(os.getpid(), how)
 
     printed: list[str] = []
@@ -257,6 +260,29 @@ def test_tail_prints_each_event_once_until_a_signal_ends_it_and_leaves_nothing(
     assert result.stderr == "Following the sessions of stack prod from now on. Ctrl-C ends it.\nEnded.\n"
     lines = result.stdout.splitlines()
     if as_json:
-        assert sorted(json.loads(line)["kind"] for line in lines) == ["ended", "started"]
+        assert sorted(json.loads(line)["kind"] for line in lines) == ["ended", "expired", "started"]
     else:
-        assert sorted(line.split()[2:4] for line in lines) == [["ended", "session-a1"], ["started", "session-a1"]]
+        assert sorted(line.split()[2:4] for line in lines) == [
+            [kind, "session-a1"] for kind in ("ended", "expired", "started")
+        ]
+
+
+@pytest.mark.slow
+def test_a_signal_ends_a_request_that_waits_for_its_answer() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        client = boto3.client(
+            "sqs",
+            endpoint_url=f"http://127.0.0.1:{silent.getsockname()[1]}",
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",
+        )
+        threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        began = time.monotonic()
+
+        with pytest.raises(EndedBySignalError), ending_by_signal():
+            client.list_queues()
+
+    assert time.monotonic() - began < 20, "botocore waits a minute, and tries again"

@@ -140,7 +140,7 @@ def test_a_list_says_what_it_read_and_how_to_go_on(stack: Backend) -> None:
     page, whole = run("sessions", "--limit", "1"), run("sessions", "--limit", "0", "-o", "csv")
 
     assert page.stderr.startswith("1 session; read ")
-    assert "less than a cent. There may be more: --after " in page.stderr
+    assert "less than a cent.\nThere may be more: --after " in page.stderr
     assert "more" not in whole.stderr
     assert len(list(csv.DictReader(io.StringIO(whole.stdout)))) == 7
 

@@ -19,6 +19,9 @@ from schemas.outcomes import Outcome
 from schemas.times import format_rfc3339
 from tests.conftest import Backend
 
+# without a function to ask, commands write items one by one: what they do on the engine the rooms' own tests show
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("backend", ["moto"], indirect=True)]
+
 STACK = ("--stack-name", "prod")
 NOW = datetime.now(UTC).replace(microsecond=0)
 RECENTLY = format_rfc3339(NOW - timedelta(hours=1))
@@ -31,8 +34,6 @@ def clock_of_the_tests() -> None:
 
 @pytest.fixture
 def deployed(backend: Backend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Backend:
-    if backend.batch_statements:
-        pytest.skip("without a function to ask, commands write items one by one: the same on either transport")
     outputs = {
         "EventBusName": "auth",
         "SessionEventsQueueUrl": backend.events_queue,
@@ -82,7 +83,7 @@ def test_sessions_are_imported_wrong_lines_are_set_aside_and_importing_again_cha
     assert result.exit_code == 1
     assert "Imported 3 of 5 lines into stack prod: 3 changed the register, 0 it knew already; 1 are" in result.stdout
     assert "1 wrong: not valid JSON (first: line 2)" in result.stdout
-    assert f"The 2 lines that are wrong are in {aside}" in result.stdout
+    assert f"2 wrong lines went to {aside}: mend and import that again." in result.stdout
     assert set_aside == [
         {"place": "line 2", "reason": "not valid JSON", "line": "{broken"},
         {"place": "line 4", "reason": "started_at or last_login_time is missing", "line": '{"session_id": "x"}'},
@@ -98,7 +99,7 @@ def test_a_dry_run_reads_everything_says_what_is_wrong_and_writes_nothing(deploy
     result = run(str(path), "--dry-run")
 
     assert result.exit_code == 1
-    assert "Read 3 lines: 1 are right, 1 of them sessions that are live." in result.stdout
+    assert "Read 3 lines: 1 are right, 1 of them live sessions." in result.stdout
     assert "2 wrong: started_at or last_login_time is missing (first: line 2)" in result.stdout
     assert "Nothing was changed." in result.stdout
     assert deployed.items() == []
@@ -196,12 +197,11 @@ def test_a_child_of_another_customer_and_a_logout_of_nobodys_session_are_wrong_l
     child = {"parent_session_id": "p", "session_id": "kid"}
     path = write(tmp_path / "sessions.jsonl", [session(1) | child, logout, session(2) | child])
 
-    result = json.loads(run(str(path), "--json").stdout)
+    result = run(str(path))
 
-    assert (result["applied"], result["wrong"]) == (1, 2)
-    assert [reason["first"] for reason in result["reasons"]] == ["line 3", "line 2"] or [
-        reason["first"] for reason in result["reasons"]
-    ] == ["line 2", "line 3"]
+    assert "Imported 1 of 3 lines into stack prod: 1 changed the register" in result.stdout
+    assert "1 wrong: the child session belongs to another customer" in result.stdout
+    assert "1 wrong: its session is not in the register: give its customer_id (first: line 2)" in result.stdout
 
 
 @pytest.mark.parametrize(

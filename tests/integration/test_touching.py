@@ -16,7 +16,7 @@ from schemas.stream import read_record
 from tests.conftest import Backend, at, login, logout, logout_all
 from tests.resolved_template import resolved
 
-pytestmark = pytest.mark.usefixtures("clock_of_the_tests")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clock_of_the_tests")]
 
 
 def keys_of(backend: Backend) -> list[Key]:

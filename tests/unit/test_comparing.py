@@ -1,5 +1,6 @@
 """The recount of session items, and in what a projection contradicts it."""
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -230,3 +231,18 @@ def test_what_two_scans_find_is_put_together_by_customer() -> None:
         Pair("c#", [], {"PK": {"S": "c#c%23"}}),
         Pair("ü", [Counted("s-1", "pk", "sk", True, 5, 7), Counted("s-3", "pk", "sk", True, 5, 7)], None),
     ]
+
+
+def test_what_the_scans_find_is_not_kept_in_memory() -> None:
+    """A list of the rows would take ten times as much."""
+    rows = ((f"c-{number}", Counted(f"s-{number}", "pk", "sk", True, number, number)) for number in range(20_000))
+
+    tracemalloc.start()
+    with Spool() as spool:
+        spool.add_sessions(rows)
+        customers = sum(1 for _ in spool.customers())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert customers == 20_000
+    assert peak < 500_000

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from ops.sessionctl.app import app
 from ops.sessionctl.failures import explain
-from processors.aws.errors import ThroughputError
+from processors.aws.errors import ReadError, ThroughputError
 from schemas.errors import MalformedItemError
 
 pytestmark = pytest.mark.slow
@@ -58,8 +58,15 @@ def line(result: Result) -> str:
 COMMANDS = [
     ("get", "customer", "c"),
     ("get", "session", "s", "--customer", "c"),
+    ("get", "session", "s"),
     ("get", "children", "s"),
     ("get", "parent", "s"),
+    ("list", "sessions"),
+    ("list", "customers", "--live"),
+    ("trace", "e"),
+    ("revoke", "session", "s"),
+    ("revoke", "customer", "c"),
+    ("revoke", "--where", "country=XX"),
     ("get", "last-login", "c"),
     ("audit",),
     ("verify",),
@@ -195,6 +202,41 @@ def test_every_error_that_can_be_foreseen_has_its_line(error: Exception, begins:
     assert said is not None
     assert said.startswith(begins)
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("operation", "message", "action"),
+    [
+        (
+            "Scan",
+            "User: arn:aws:iam::1:user/x is not authorized to perform: dynamodb:Scan on resource: y",
+            "dynamodb:Scan",
+        ),
+        ("PutEvents", "Access denied", "events:PutEvents"),
+        ("ReceiveMessage", "", "sqs:ReceiveMessage"),
+        ("SendMessageBatch", "", "sqs:SendMessage"),
+        ("HeadObject", "Forbidden", "s3:GetObject"),
+        ("ListObjectsV2", "Access Denied", "s3:ListBucket"),
+        ("FilterLogEvents", "", "logs:FilterLogEvents"),
+        ("GetFunctionConfiguration", "", "lambda:GetFunctionConfiguration"),
+        ("DescribeStacks", "", "cloudformation:DescribeStacks"),
+        ("GetRecords", "", "dynamodb:GetRecords"),
+        ("NobodyKnows", "", "NobodyKnows"),
+        ("Decrypt", "... not authorized to perform: kms:Decrypt on the resource", "kms:Decrypt"),
+    ],
+)
+@pytest.mark.parametrize("code", ["AccessDenied", "AccessDeniedException", "403"])
+def test_a_missing_permission_is_named_as_iam_names_it(operation: str, message: str, action: str, code: str) -> None:
+    error = aws.ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+    assert f"have {action} allowed for this role" in str(explain(error))
+
+
+def test_a_read_that_failed_is_explained_by_its_cause() -> None:
+    error = ReadError("AccessDeniedException")
+    error.__cause__ = refusal("AccessDeniedException")
+
+    assert explain(error) == explain(error.__cause__)
 
 
 @pytest.mark.parametrize("error", [KeyError("x"), BrokenPipeError(32, "Broken pipe")])

@@ -187,6 +187,20 @@ def test_a_progress_bar_comes_where_it_takes_longer_and_goes_at_the_end(monkeypa
     assert "3/10" in terminal.getvalue()
 
 
+def test_what_is_piped_stays_on_standard_output_while_a_bar_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setattr(screen, "_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setenv("TERM", "xterm")
+
+    with screen.progress("Reading", 10):
+        time.sleep(0.4)
+        show_rows([{"session_id": "s"}], COLUMNS[:1], Form.CSV)
+
+    assert capsys.readouterr().out == "session_id\ns\n"
+
+
 def test_nothing_is_shown_where_it_is_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)

@@ -379,7 +379,6 @@ def test_the_sessions_table_has_the_keys_index_ttl_stream_and_recovery_of_the_de
     [index] = table["GlobalSecondaryIndexes"]
     assert index["IndexName"] == "GSI1_inverse"
     assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [("SK", "HASH"), ("PK", "RANGE")]
-    assert index["Projection"] == {"ProjectionType": "ALL"}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
     assert table["BillingMode"] == "PAY_PER_REQUEST"
@@ -667,3 +666,12 @@ def test_the_repository_of_applications_is_told_the_packages_version_and_files_t
     assert application["SemanticVersion"] == package["version"]
     assert application["SpdxLicenseId"] == package["license"]
     assert all((root / application[name]).is_file() for name in ("LicenseUrl", "ReadmeUrl"))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "projection"), [({}, "ALL"), ({"InverseIndexProjection": "KEYS_ONLY"}, "KEYS_ONLY")]
+)
+def test_the_inverted_index_holds_what_is_chosen(chosen: dict[str, str], projection: str) -> None:
+    [index] = resolved(chosen)["SessionsTable"]["Properties"]["GlobalSecondaryIndexes"]
+
+    assert index["Projection"] == {"ProjectionType": projection}
