@@ -15,6 +15,7 @@ from ops.sessionctl.running_stack import announcing
 from processors.stream_projector import lambda_handler as project
 from tests.conftest import Backend, login
 from tests.deployed_stack import NAME, deploy
+from tests.deployed_stack import on_moto_alone as pytest_generate_tests  # noqa: F401 # pytest calls it
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from schemas.events import Client, Event
 from schemas.items import Session
 from tests.conftest import Backend, at, login, logout, sqs_record
 from tests.deployed_stack import NAME, deploy
+from tests.deployed_stack import on_moto_alone as pytest_generate_tests  # noqa: F401 # pytest calls it
 
 NOW = at(60)
 START = datetime.now(UTC) - timedelta(hours=1)

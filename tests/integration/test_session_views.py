@@ -15,6 +15,7 @@ from processors.stream_projector import lambda_handler
 from schemas.items import Session
 from tests.conftest import Backend, at, login, logout
 from tests.deployed_stack import deploy
+from tests.deployed_stack import on_moto_alone as pytest_generate_tests  # noqa: F401 # pytest calls it
 
 CUSTOMER = "customer-1"
 NOW = at(60)

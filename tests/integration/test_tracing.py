@@ -18,6 +18,7 @@ from schemas.events import Event, to_json
 from schemas.times import format_rfc3339
 from tests.conftest import Backend, at, login, logout, logout_all, sqs_record
 from tests.deployed_stack import NAME, deploy
+from tests.deployed_stack import on_moto_alone as pytest_generate_tests  # noqa: F401 # pytest calls it
 
 
 @pytest.fixture
