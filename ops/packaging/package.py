@@ -23,6 +23,8 @@ PYTHON_VERSION = "3.13"
 """The runtime of the template's functions."""
 
 SOURCES = ("processors", "schemas", "providers")
+NOT_DEPLOYED = {Path("schemas", "life_cycle_event.py")}
+"""What consumers of life-cycle events import, and no function of ours."""
 MAPPING_FILES = Path("providers", "mappings")
 """What says how the events of identity systems are read; a file added there is shipped."""
 
@@ -65,6 +67,8 @@ def copy_sources(target: Path) -> None:
     """Copy the modules of ours that a function runs, and the mapping files they read."""
     for source in SOURCES:
         for module in (CHECKOUT / source).rglob("*.py"):
+            if module.relative_to(CHECKOUT) in NOT_DEPLOYED:
+                continue
             copy = target / module.relative_to(CHECKOUT)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(module, copy)

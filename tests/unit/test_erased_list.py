@@ -217,4 +217,5 @@ def test_the_receipt_names_each_place_with_its_day() -> None:
         "backups": None,
         "function logs": None,
         "archive": None,
+        "child sessions without a parent's item": None,
     }
