@@ -6,7 +6,7 @@ what it would be without them.
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.dynamodb_double.tables import ItemKey
 from ops.rebuilding.touching import Touch, touch
 from processors.aws.errors import ReadError
+from processors.aws.parallel import chunks
 from processors.session_table import SessionTable
 from schemas.keys import Key
 from tests.simulation.agenda_double import AgendaConduct, AgendaTable, slot_end_of
@@ -34,6 +35,13 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from tests.simulation.simulation import Simulation
+
+
+_TOUCHED_AT_ONCE = 5
+"""Items between two checkpoints of a touch: few, because its requests fail here as often as one in three."""
+
+_PAUSE_SECONDS = 30.0
+"""Until an operator runs it again."""
 
 
 class Publishing:
@@ -189,17 +197,19 @@ class Publishing:
         return not is_busy and not self._subscriber.under_way and self.reader.is_at_end
 
     def _touch_all(self) -> None:
-        """Touch every item with the operators' tool, again until it has reached all."""
+        """Touch every item with the operators' tool, which goes on from its checkpoint when it is run again."""
         run, task = self._run, self._run.scheduler.current
         assert task is not None
         task.functions, task.release = self.functions, NEXT  # the tool is never older than what wrote the tables
         client, is_batched = cast("DynamoDBClient", self._dynamodb), run.transport == "statements"
         sessions = SessionTable(client, "sessions", clock=run.moment, batch_statements=is_batched)
-        keys = [Key(*key) for key in sorted(run.sessions.items)]
-        while True:
-            try:
-                if not touch(sessions, keys)[Touch.NOT_WRITTEN]:
-                    return
-            except (ClientError, BotoCoreError, CrashError, ReadError) as error:
-                run.note(f"touch failed: {error!r}")
-            run.scheduler.sleep(1.0)
+        for page in chunks([Key(*key) for key in sorted(run.sessions.items)], _TOUCHED_AT_ONCE):
+            while not self._touch(sessions, page):
+                run.scheduler.sleep(_PAUSE_SECONDS)
+
+    def _touch(self, sessions: SessionTable, page: Sequence[Key]) -> bool:
+        try:
+            return not touch(sessions, page)[Touch.NOT_WRITTEN]
+        except (ClientError, BotoCoreError, CrashError, ReadError) as error:
+            self._run.note(f"touch failed: {error!r}")
+            return False
