@@ -1,7 +1,8 @@
 """Rebuild projections from the register, one customer's or everybody's, while the system runs."""
 
+import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -9,15 +10,16 @@ from typing import TYPE_CHECKING
 from ops.rebuilding.checkpoint import Checkpoint
 from ops.rebuilding.scanning import Pace, scan_pages
 from ops.rebuilding.touching import Touch, touch
-from processors.aws.conditional_writes import Item
+from processors.aws.conditional_writes import Item, key_item
 from processors.aws.errors import ReadError
+from processors.aws.item_store import ItemStore
 from processors.aws.parallel import chunks, run_all
 from processors.projection_table import NotWrittenError, ProjectionTable
 from processors.session_table import SessionTable
 from schemas import attributes as read
 from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.item_mapping import key_of
-from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, REVOKED_PREFIX, SESSION_PREFIX, decode_id
+from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, REVOKED_PREFIX, SESSION_PREFIX, Key, decode_id
 
 if TYPE_CHECKING:
     from processors.aws.message_queue import MessageQueue
@@ -131,29 +133,51 @@ def touch_all(
 ) -> Counter[Touch]:
     """Touch every item of the register, so that the stream shows each once more.
 
+    What could not be written is noted in the checkpoint, and tried again at the end, and first of all in the next run:
+    that one touches nothing twice.
+
     Args:
         sessions: The register.
-        checkpoint: Where the run stands.
+        checkpoint: Where the run stands, and which items are left.
         pace: Bounds the items a second.
         on_progress: Learns how far it is.
 
     Returns:
-        How many items had each result, in this run.
+        How many items had each result, in this run; of those left, how many there are.
 
     Raises:
         ClientError: The service refused a scan.
         BotoCoreError: It could not be reached.
     """
-    pace = pace or Pace()
     counts: Counter[Touch] = Counter()
-    position = checkpoint.get("sessions")
-    if position == "end":
-        return counts
-    for page in scan_pages(sessions.store, "PK", "SK", after=position):
+    for part in _to_touch(sessions.store, checkpoint, pace or Pace()):
+        results = touch(sessions, part)
+        counts.update(result for result in results.values() if result is not Touch.NOT_WRITTEN)
+        known = checkpoint.problems()
+        is_left = {json.dumps(key): result is Touch.NOT_WRITTEN for key, result in results.items()}
+        checkpoint.add_done({name: "left" if left else None for name, left in is_left.items() if left or name in known})
+        if on_progress is not None:
+            on_progress("items touched", counts.total())
+    if left := checkpoint.problems():
+        counts[Touch.NOT_WRITTEN] = len(left)
+    return counts
+
+
+def _to_touch(store: ItemStore, checkpoint: Checkpoint, pace: Pace) -> Iterator[Sequence[Key]]:
+    """Yield the keys of a table by parts; a part counts as done once the next one is asked for."""
+    yield from _left(checkpoint, pace)
+    if (position := checkpoint.get("sessions")) == "end":
+        return
+    for page in scan_pages(store, "PK", "SK", after=position):
         for part in chunks([key_of(item) for item in page.items], pace.batch):
             pace.take(len(part))
-            counts += touch(sessions, part)
-            if on_progress is not None:
-                on_progress("items touched", counts.total())
-        checkpoint.set("sessions", page.position or "end")
-    return counts
+            yield part
+            checkpoint.set("sessions", key_item(part[-1]))
+    checkpoint.set("sessions", "end")
+    yield from _left(checkpoint, pace)
+
+
+def _left(checkpoint: Checkpoint, pace: Pace) -> Iterator[Sequence[Key]]:
+    for part in chunks([Key(*json.loads(name)) for name in checkpoint.problems()], pace.batch):
+        pace.take(len(part))
+        yield part

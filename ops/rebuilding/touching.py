@@ -4,7 +4,6 @@ The stream then shows each item once more, and its readers work it out anew: the
 publishes the present state again. For a restored table, a table that was there before the stack, or a new reader.
 """
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from enum import StrEnum
 
@@ -36,7 +35,7 @@ class Touch(StrEnum):
     """Races were lost, or the table was throttled, again and again: touch it later."""
 
 
-def touch(sessions: SessionTable, keys: Collection[Key]) -> Counter[Touch]:
+def touch(sessions: SessionTable, keys: Collection[Key]) -> dict[Key, Touch]:
     """Touch items by key, each under the version read; touching one twice is harmless.
 
     Sessions, child sessions, tombstones and revocations are touched. What is not this release's to write is left alone.
@@ -46,13 +45,9 @@ def touch(sessions: SessionTable, keys: Collection[Key]) -> Counter[Touch]:
         keys: Primary keys of its items.
 
     Returns:
-        How many items had each result.
+        What became of each.
     """
-    settled = sessions.store.converge(keys, _decide)
-    counts = Counter(settled.values())
-    if len(settled) < len(keys):
-        counts[Touch.NOT_WRITTEN] += len(keys) - len(settled)
-    return counts
+    return dict.fromkeys(keys, Touch.NOT_WRITTEN) | sessions.store.converge(keys, _decide)
 
 
 def _decide(stored: Mapping[Key, Item | None]) -> dict[Key, Decision[Touch]]:

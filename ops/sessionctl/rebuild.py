@@ -161,7 +161,8 @@ def register(
         sessions, _ = stack.tables(stack.settings())
         with open_checkpoint(checkpoint, f"rebuild register of {stack.outputs['SessionsTableName']}") as state:
             counts = touch_all(sessions, state, pace=Pace(rate), on_progress=screen)
-            state.finish()
+            if not counts[Touch.NOT_WRITTEN]:
+                state.finish()
     if as_json:
         show_json({outcome.value: counts[outcome] for outcome in Touch})
     else:
@@ -178,7 +179,8 @@ _LEFT_ALONE = {
     "newer_format": "were left alone: a later release wrote them. Update sessionctl, and touch the register again.",
     "unreadable": "were left alone: they break the schema. `sessionctl verify` names them.",
     "without_login_time": "were left alone: of the original schema, without a login time.",
-    "not_written": "could not be touched: the table was throttled or busy. Run it again, with a lower --rate.",
+    "not_written": "could not be touched: the table was throttled or busy. Run it again, with a lower --rate"
+    " and the same --checkpoint: without one it touches every item again.",
 }
 """Results of a touch, and what is said of them."""
 

@@ -65,7 +65,7 @@ def repair(
         else:
             done.rebuilt.append(customer_id)
         children = [mismatch.touch for mismatch in found if mismatch.touch is not None]
-        if children and touch(sessions, children)[Touch.TOUCHED]:
+        if children and Touch.TOUCHED in touch(sessions, children).values():
             done.touched.append(customer_id)
         on_progress("customers mended", number)
     return done

@@ -1,5 +1,6 @@
 """A touch of the register: the version goes up, nothing else changes, and every reader of the stream sees it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_a_touch_raises_every_version_and_changes_nothing_else(backend: Backend)
     live_a_little(backend)
     before = backend.items()
 
-    counts = touch(backend.sessions, keys_of(backend))
+    counts = Counter(touch(backend.sessions, keys_of(backend)).values())
 
     after = backend.items()
     assert counts == {Touch.TOUCHED: 5}
@@ -59,7 +60,7 @@ def test_what_is_not_ours_to_write_is_left_alone(backend: Backend) -> None:
     put(backend, "suuid#p", "child#suuid#bare")
     before = backend.items()
 
-    counts = touch(backend.sessions, [*keys_of(backend), Key("suuid#gone", "c#customer-1")])
+    counts = Counter(touch(backend.sessions, [*keys_of(backend), Key("suuid#gone", "c#customer-1")]).values())
 
     assert backend.items() == before
     assert counts == {
@@ -88,7 +89,7 @@ def test_a_change_between_read_and_touch_is_not_lost(backend: Backend, monkeypat
 
     monkeypatch.setattr(toucher.store, "_read_known", read_then_lose_the_race)
 
-    counts = touch(toucher, keys_of(backend))
+    counts = Counter(touch(toucher, keys_of(backend)).values())
 
     [item] = backend.items()
     assert counts == {Touch.TOUCHED: 1}

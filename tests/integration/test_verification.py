@@ -1,7 +1,7 @@
 """Verify, repair and rebuild, over real tables: what is in flight is told from what is wrong, which is mended."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from ops.rebuilding import projections
 from ops.rebuilding.checkpoint import Checkpoint, CheckpointError
 from ops.rebuilding.projections import RebuildAll, touch_all
 from ops.rebuilding.scanning import Pace, scan_pages
-from ops.rebuilding.touching import Touch
+from ops.rebuilding.touching import Touch, touch
 from ops.verification.certificate import certificate, write_document
 from ops.verification.comparing import Kind
 from ops.verification.repairing import Repair, repair
@@ -20,6 +21,8 @@ from ops.verification.verifying import Verification, Verifier
 from processors import stream_projector
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
+from schemas.item_mapping import key_of
+from schemas.keys import Key
 from tests.conftest import Backend, at, login, logout, logout_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clock_of_the_tests")]
@@ -342,6 +345,53 @@ def test_a_touch_of_the_whole_register_goes_on_where_it_stopped(world: World, tm
     after = {item["PK"]["S"] + item["SK"]["S"]: item["version"]["N"] for item in world.backend.items()}
     assert (counts, repeated) == ({Touch.TOUCHED: 5}, {})
     assert all(int(after[key]) > int(before[key]) for key in before)
+
+
+def test_an_item_that_a_touch_could_not_write_is_the_only_one_that_the_next_run_touches(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_a_day(world)
+    [busy, *others] = [key_of(item) for item in world.backend.items()]
+
+    def touch_others(sessions: SessionTable, keys: Sequence[Key]) -> dict[Key, Touch]:
+        return dict.fromkeys(keys, Touch.NOT_WRITTEN) | touch(sessions, [key for key in keys if key != busy])
+
+    with monkeypatch.context() as patch, Checkpoint(tmp_path / "checkpoint", "touch") as checkpoint:
+        patch.setattr(projections, "touch", touch_others)
+        counts = touch_all(world.sessions, checkpoint)
+    after_first = versions(world)
+    with Checkpoint(tmp_path / "checkpoint", "touch") as checkpoint:
+        repeated = touch_all(world.sessions, checkpoint)
+        assert checkpoint.problems() == {}
+
+    assert (counts, repeated) == ({Touch.TOUCHED: len(others), Touch.NOT_WRITTEN: 1}, {Touch.TOUCHED: 1})
+    assert {key for key, version in versions(world).items() if version != after_first[key]} == {busy}
+
+
+def test_a_touch_that_is_interrupted_within_a_page_goes_on_from_its_last_part(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live_a_day(world)
+    parts: list[Sequence[Key]] = []
+
+    def die_at_the_third(sessions: SessionTable, keys: Sequence[Key]) -> dict[Key, Touch]:
+        parts.append(keys)
+        if len(parts) == 3:
+            raise KeyboardInterrupt
+        return touch(sessions, keys)
+
+    monkeypatch.setattr(projections, "touch", die_at_the_third)
+    with Checkpoint(tmp_path / "checkpoint", "touch") as checkpoint:
+        with pytest.raises(KeyboardInterrupt):
+            touch_all(world.sessions, checkpoint, pace=Pace(1, sleep=lambda _seconds: None))
+        rest = touch_all(world.sessions, checkpoint, pace=Pace(1, sleep=lambda _seconds: None))
+
+    assert rest == {Touch.TOUCHED: len(versions(world)) - 2}
+    assert parts[2] == parts[3]
+
+
+def versions(world: World) -> dict[Key, int]:
+    return {key_of(item): int(item["version"]["N"]) for item in world.backend.items()}
 
 
 def test_a_checkpoint_of_another_run_or_another_file_is_refused(tmp_path: Path) -> None:

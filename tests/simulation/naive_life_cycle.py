@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
+from ops.rebuilding import checkpoint
 from ops.validation.filters import FilterCriteria
 from processors.life_cycle import agenda, publisher, sweeper, transitions
 from processors.life_cycle.transitions import Change, Transition
@@ -87,6 +88,8 @@ NAIVE_LIFE_CYCLES: Mapping[str, Callable[[], list[Any]]] = {
         mock.patch.object(publisher, "pack", return_value=[]),
     ],
     "one-key-a-slot": lambda: [mock.patch.object(publisher, "pack", _one_key_a_slot)],
+    "touch-anew": lambda: [mock.patch.object(checkpoint.Checkpoint, "get", return_value=None)],
     "slot-not-over": lambda: [mock.patch.object(sweeper, "first_future_slot", lambda now: now + agenda.SLOT_SECONDS)],
 }
-"""By name: makes the patches. `agenda-alone` acts on an entry without reading its session again."""
+"""By name: makes the patches. `agenda-alone` acts on an entry without reading its session again;
+`touch-anew` begins at the start after each failure, so that each run makes more work than it does."""

@@ -6,18 +6,18 @@ what it would be without them.
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.dynamodb_double.tables import ItemKey
-from ops.rebuilding.touching import Touch, touch
-from processors.aws.errors import ReadError
-from processors.aws.parallel import chunks
+from ops.rebuilding.checkpoint import Checkpoint
+from ops.rebuilding.projections import touch_all
+from ops.rebuilding.scanning import Pace
+from ops.rebuilding.touching import Touch
 from processors.session_table import SessionTable
-from schemas.keys import Key
 from tests.simulation.agenda_double import AgendaConduct, AgendaTable, slot_end_of
 from tests.simulation.bucket import Bucket
 from tests.simulation.dynamodb_client import make_client
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
 
 
-_TOUCHED_AT_ONCE = 5
-"""Items between two checkpoints of a touch: few, because its requests fail here as often as one in three."""
+_TOUCHED_A_SECOND = 5
+"""So many lie between two checkpoints of a touch: few, because its requests fail here as often as one in three."""
 
 _PAUSE_SECONDS = 30.0
 """Until an operator runs it again."""
@@ -77,7 +77,7 @@ class Publishing:
             environment=self._environment(),
         )
         self._told: Counter[str] = Counter()
-        self._jobs = Jobs(run.scheduler)
+        self._jobs, self._touches = Jobs(run.scheduler), Jobs(run.scheduler)
         self.reader = SecondReader(run, self.functions, self._source, self.faults, self._jobs)
         self._sweepers = Sweepers(run, self.functions, self._source, self._agenda, self._jobs)
         self._is_late = self._source.random() < 0.4
@@ -97,6 +97,11 @@ class Publishing:
         """How many events the bus accepted, by kind, and what sweepers did; repeats included."""
         names = ("passed_over", "set_aside", "unfinished")
         return dict(self._told) | {f"expiries {name}": int(self._sweepers.done[name]) for name in names}
+
+    @property
+    def is_touching(self) -> bool:
+        """Whether an operator touches the items, so that the table is not final."""
+        return self._touches.under_way > 0
 
     # --- what is planned
 
@@ -132,7 +137,7 @@ class Publishing:
         self._run.note("life-cycle events are published")
         self._sweepers.is_on = True
         self.reader.read_shards(from_now_on=True)
-        self._jobs.start("touch", self._touch_all)
+        self._touches.start("touch", self._touch_all)
 
     def _replay_stream(self) -> None:
         if not self._is_late:
@@ -168,7 +173,7 @@ class Publishing:
         self._drain()
         if self.claims.needs_touch:
             run.note("everything is touched")
-            self._jobs.start("touch", self._touch_all)
+            self._touches.start("touch", self._touch_all)
             self._drain()
         for moment in (run.scheduler.now + 10.0, self._last_expiry() + 10.0):
             run.pass_time_until(max(moment, run.scheduler.now), "time goes on")
@@ -193,7 +198,9 @@ class Publishing:
 
     @property
     def _is_drained(self) -> bool:
-        is_busy = self._jobs.under_way or self.functions.running or self.functions.network.pending_late
+        is_busy = (
+            self._jobs.under_way or self.is_touching or self.functions.running or self.functions.network.pending_late
+        )
         return not is_busy and not self._subscriber.under_way and self.reader.is_at_end
 
     def _touch_all(self) -> None:
@@ -203,13 +210,14 @@ class Publishing:
         task.functions, task.release = self.functions, NEXT  # the tool is never older than what wrote the tables
         client, is_batched = cast("DynamoDBClient", self._dynamodb), run.transport == "statements"
         sessions = SessionTable(client, "sessions", clock=run.moment, batch_statements=is_batched)
-        for page in chunks([Key(*key) for key in sorted(run.sessions.items)], _TOUCHED_AT_ONCE):
-            while not self._touch(sessions, page):
+        pace = Pace(_TOUCHED_A_SECOND, clock=lambda: run.scheduler.now, sleep=run.scheduler.sleep)
+        with Checkpoint(None, "touch") as checkpoint:
+            while not self._touch_the_rest(sessions, checkpoint, pace):
                 run.scheduler.sleep(_PAUSE_SECONDS)
 
-    def _touch(self, sessions: SessionTable, page: Sequence[Key]) -> bool:
+    def _touch_the_rest(self, sessions: SessionTable, checkpoint: Checkpoint, pace: Pace) -> bool:
         try:
-            return not touch(sessions, page)[Touch.NOT_WRITTEN]
-        except (ClientError, BotoCoreError, CrashError, ReadError) as error:
+            return not touch_all(sessions, checkpoint, pace=pace)[Touch.NOT_WRITTEN]
+        except (ClientError, BotoCoreError, CrashError) as error:
             self._run.note(f"touch failed: {error!r}")
             return False

@@ -183,6 +183,7 @@ class Simulation(Deliveries):
             and not self.network.pending_late
             and not self._redriving
             and not self.erasures.under_way
+            and not (self.publishing is not None and self.publishing.is_touching)
             and all(task.is_idle and poller.is_idle for poller, task in self._pollers)
             and all(task.is_idle and poller.is_idle and v.is_at_end for v, (poller, task) in self._views.items())
         )

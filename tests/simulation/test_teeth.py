@@ -68,6 +68,8 @@ CAUGHT_BY_READERS = {
 }
 """Naive designs of publishing what becomes of sessions, all with the same faults beside it."""
 
+ENDLESS = {"the history ends", "everything is processed in bounded steps"}
+
 BESIDE_PUBLISHING = [
     *(Fault.PUBLISHED, Fault.THROTTLED_REQUEST, Fault.CRASH_BETWEEN),
     *(Fault.LONG_DELAY, Fault.DEAD_LETTERS),
@@ -91,7 +93,7 @@ def test_every_naive_design_is_tried() -> None:
     assert set(CAUGHT) == set(NAIVE_DESIGNS)
     assert set(CAUGHT_BY_OPERATIONS) == set(OLD_RULES) - {"counted-versions"}  # a rule of the previous release alone
     assert {faults[0] for faults, _, _ in CAUGHT_BY_OPERATIONS.values()} == set(OPERATIONS) - {Fault.PUBLISHED}
-    assert set(CAUGHT_BY_READERS) == set(NAIVE_LIFE_CYCLES)
+    assert {*CAUGHT_BY_READERS, "touch-anew"} == set(NAIVE_LIFE_CYCLES)
 
 
 @pytest.mark.parametrize("name", CAUGHT)
@@ -117,5 +119,13 @@ def test_a_naive_way_to_publish_is_caught_where_the_real_one_is_right(name: str)
     faults = BESIDE_PUBLISHING
 
     seed = first_caught(Options(naive=name, faults=faults), Options(faults=faults), *CAUGHT_BY_READERS[name])
+
+    assert seed is not None
+
+
+def test_work_that_makes_more_work_than_it_does_is_caught_by_the_bound_on_steps() -> None:
+    faults = [*BESIDE_PUBLISHING, Fault.CRASH_BEFORE, Fault.CRASH_AFTER, Fault.BACKLOG]
+
+    seed = first_caught(Options(naive="touch-anew", faults=faults), Options(faults=faults), 23, ENDLESS)
 
     assert seed is not None
