@@ -26,8 +26,11 @@ VISIBILITY_SECONDS = 1
 CONCURRENCY = 2
 """Each concurrent invocation is a Python process of its own here: more of them than cores only wait for each other."""
 
-COMPOSITE_ALARM = "AWS::CloudWatch::CompositeAlarm"
-"""CloudFormation does not know it here, though CloudWatch does."""
+UNKNOWN_TYPES = {"AWS::CloudWatch::CompositeAlarm", "AWS::Events::Archive"}
+"""CloudFormation does not know them here, though CloudWatch and EventBridge do."""
+
+TLS_ONLY = "TlsOnly"
+"""The statement, by its Sid, that refuses requests without TLS: the emulator listens on plain HTTP."""
 
 STREAM_WRAPPER = "stream_wrapper"
 """Module of the local bundle that wraps the handlers of streams."""
@@ -56,8 +59,8 @@ def adapt(template: dict[str, Any]) -> None:
     """
     _allow_batches(template["Resources"])
     _know_functions_by_their_sessions(template["Resources"])
-    for name in [name for name, resource in template["Resources"].items() if resource["Type"] == COMPOSITE_ALARM]:
-        del template["Resources"][name]
+    _leave_out(template, UNKNOWN_TYPES)
+    _allow_plain_http(template["Resources"])
     for properties in _of_type(template, "AWS::SQS::Queue"):
         if "RedrivePolicy" in properties:
             properties["VisibilityTimeout"] = VISIBILITY_SECONDS
@@ -89,6 +92,26 @@ def complete_tables(template: Mapping[str, Any], physical: Mapping[str, str], dy
                 dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=ttl)
         if (recovery := properties.get("PointInTimeRecoverySpecification")) is not None:
             dynamodb.update_continuous_backups(TableName=table, PointInTimeRecoverySpecification=recovery)
+
+
+def _leave_out(template: dict[str, Any], kinds: set[str]) -> None:
+    left_out = {name for name, resource in template["Resources"].items() if resource["Type"] in kinds}
+    for name in left_out:
+        del template["Resources"][name]
+    outputs = template.get("Outputs", {})
+    for name in [name for name, output in outputs.items() if output["Value"].get("Ref") in left_out]:
+        del outputs[name]
+
+
+def _allow_plain_http(resources: dict[str, Any]) -> None:
+    """Leave out the statements that ask for TLS, and the policies that say nothing else."""
+    for name, resource in list(resources.items()):
+        statements = resource.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
+        kept = [statement for statement in statements if statement.get("Sid") != TLS_ONLY]
+        if statements and not kept:
+            del resources[name]
+        elif len(kept) < len(statements):
+            resource["Properties"]["PolicyDocument"]["Statement"] = kept
 
 
 def _allow_batches(value: Any) -> None:

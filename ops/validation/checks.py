@@ -29,6 +29,9 @@ ALL_ON = {
     "AlarmTopicArn": "arn:aws:sns:us-east-1:123456789012:alarms",
     "SilenceAlarmMinutes": "60",
     "Tracing": "true",
+    "AuthEventsArchiveDays": "30",
+    "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    "SessionEventsQueueName": "session-events",
 }
 """Parameters with which every resource exists."""
 

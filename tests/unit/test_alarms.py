@@ -21,7 +21,10 @@ FAILURES = {"stream_projector", "session_publisher"}
 EXPECTED = {
     **{
         f"{queue}Alarm": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", f"{queue}Queue", "Maximum", 60, 1, 1, 0)
-        for queue in ("SessionEventsDeadLetter", "SessionCommandsDeadLetter", "RuleDeadLetter", "DirectDeadLetter")
+        for queue in (
+            *("SessionEventsDeadLetter", "SessionCommandsDeadLetter", "RuleDeadLetter"),
+            *("DirectDeadLetter", "SessionsBusDeadLetter"),
+        )
     },
     "SessionEventsAgeAlarm": (
         "AWS/SQS",
