@@ -1,14 +1,15 @@
 """`sessionctl dead-letters`."""
 
-# ruff: noqa: PLC0415, PLR0913 (the models and boto3 are slow to import; options are parameters)
+# ruff: noqa: PLC0415 (the models and boto3 are slow to import; options are parameters)
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.sessionctl.options import AsJson, DryRun, Form, Local, Name, Output, Profile, Region, StackName, Yes, form_of
+from ops.sessionctl.options import AsJson, DryRun, Form, Output, Yes, form_of
 from ops.sessionctl.screen import command_line, confirm, interruptible, progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 from ops.sessionctl.waiting import (
     Filters,
@@ -35,17 +36,14 @@ MessageId = Annotated[str, typer.Argument(metavar="ID", help="The message's id, 
 
 
 @app.command("list")
+@about_a_stack
 def list_dead_letters(
     *,
     most: Most = 1_000,
     filters: Filters = None,
     mappings: Mappings = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """List the dead letters of all queues, grouped by reason and source.
@@ -59,7 +57,7 @@ def list_dead_letters(
     """
     from ops.recovery.grouping import Entry
 
-    where, form = Where(local, name, stack_name, profile, region), form_of(output, as_json)
+    form = form_of(output, as_json)
     with open_stack(where) as stack:
         found, total = _read(stack, providers_of(mappings), most, matcher_of(filters, _FACTS))
     show_groups(
@@ -76,16 +74,13 @@ def list_dead_letters(
 
 
 @app.command()
+@about_a_stack
 def show(
     message_id: MessageId,
     *,
     most: Most = 1_000,
     mappings: Mappings = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show a dead letter, without its token.
@@ -99,7 +94,7 @@ def show(
     from schemas.times import format_rfc3339
 
     providers = providers_of(mappings)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         found, total = _read(stack, providers, most, lambda facts: message_id in (facts["id"], facts["event"]))
     if not found:
         say(f"There is no dead letter {message_id} among the {min(most, total):,} read of {total:,}.")
@@ -118,16 +113,13 @@ def show(
 
 
 @app.command()
+@about_a_stack
 def redrive(
     *,
     filters: Filters = None,
     mappings: Mappings = None,
     dry_run: DryRun = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Send dead letters to be processed again, of all queues or of those that the filters name.
@@ -143,7 +135,6 @@ def redrive(
 
     is_meant = matcher_of(filters, _FACTS)
     failures: dict[str, str] = {}
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack:
         sqs = stack.client("sqs")
 
@@ -155,17 +146,14 @@ def redrive(
 
 
 @app.command()
+@about_a_stack
 def delete(
     *,
     filters: Filters = None,
     mappings: Mappings = None,
     dry_run: DryRun = False,
     yes: Yes = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Delete dead letters that are of no use: what they say is lost.
@@ -185,7 +173,7 @@ def delete(
     def drop(_: "DeadLetterQueue", is_chosen: "Callable[[QueueMessage], bool]") -> "Callable[..., list[str]]":
         return lambda messages: [message.message_id for message in messages if is_chosen(message)]
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         worked = _work(stack, providers_of(mappings), is_meant, drop, what="Deleting dead letters", dry_run=dry_run)
     _report("deleted", worked, {}, dry_run=dry_run, as_json=as_json)
 

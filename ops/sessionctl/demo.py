@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ops.sessionctl.options import Name
+from ops.sessionctl.stack_options import Name
 
 
 def demo(

@@ -5,8 +5,8 @@ import shlex
 import typer
 
 from ops.local_aws.environment import aws_settings
-from ops.sessionctl.options import Name
 from ops.sessionctl.running_stack import RunningStack, find_running
+from ops.sessionctl.stack_options import Name
 
 
 def env(name: Name = None) -> None:

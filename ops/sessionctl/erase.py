@@ -11,9 +11,10 @@ import typer
 
 from ops.sessionctl.erase_archive import Asked, erase_in_archive, keep, print_line
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName, Yes
+from ops.sessionctl.options import AsJson, DryRun, Yes
 from ops.sessionctl.progress import Stages, stages
 from ops.sessionctl.screen import confirm, counted, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ _PLACES_OF = {"archive": "ArchiveBucketName", "expiry agenda": "ExpiryAgendaTabl
 """Places that only some stacks have, by the output that names them."""
 
 
-def erase(  # noqa: PLR0913 (each an option)
+@about_a_stack
+def erase(
     customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
     *,
     scan: Annotated[
@@ -54,11 +56,7 @@ def erase(  # noqa: PLR0913 (each an option)
     receipt: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the receipt to a file: it names the customer by a hash.")
     ] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Erase a customer: what is stored up to now is deleted, and no late event brings it back.
@@ -71,7 +69,6 @@ def erase(  # noqa: PLR0913 (each an option)
       sessionctl erase customer-1001 --receipt receipt.json
       sessionctl erase customer-1001 --archive
     """
-    where = Where(local, name, stack_name, profile, region)
     asked = Asked(customer_id, where, dry_run, yes, as_json, receipt)
     _check_receipt(receipt)
     with open_stack(where) as stack:

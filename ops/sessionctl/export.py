@@ -9,8 +9,8 @@ import typer
 
 from ops.sessionctl.erase_archive import archive_of
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import Local, Name, Profile, Region, StackName
 from ops.sessionctl.screen import say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where, open_stack
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode="rich")
@@ -22,7 +22,8 @@ def export() -> None:
 
 
 @app.command()
-def customer(  # noqa: PLR0913 (each an option)
+@about_a_stack
+def customer(
     customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
     *,
     archive: Annotated[
@@ -33,11 +34,7 @@ def customer(  # noqa: PLR0913 (each an option)
         typer.Option("--scan", help="Also scan the whole register, for child sessions whose parent is not there."),
     ] = False,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write it to a file, for this user alone.")] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
 ) -> None:
     """Export everything that is stored of a customer, as one JSON document.
 
@@ -53,7 +50,7 @@ def customer(  # noqa: PLR0913 (each an option)
     from ops.verification.certificate import write_document
     from processors.runtime import clock
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         sessions, projections = stack.tables(stack.settings())
         store = archive_of(stack) if archive else None
         document = read_all(customer_id, sessions, projections, now=clock.utc_now(), archive=store, with_scan=scan)

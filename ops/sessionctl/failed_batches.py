@@ -1,6 +1,6 @@
 """`sessionctl failed-batches`."""
 
-# ruff: noqa: PLC0415, PLR0913 (the models and boto3 are slow to import; options are parameters)
+# ruff: noqa: PLC0415 (the models and boto3 are slow to import; options are parameters)
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.sessionctl.options import AsJson, DryRun, Form, Local, Name, Output, Profile, Region, StackName, Yes, form_of
+from ops.sessionctl.options import AsJson, DryRun, Form, Output, Yes, form_of
 from ops.sessionctl.screen import command_line, confirm, interruptible, progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 from ops.sessionctl.waiting import Filters, Most, matcher_of, show_facts, show_groups
 
@@ -33,16 +34,13 @@ KeyArgument = Annotated[str, typer.Argument(metavar="KEY", help="The object's ke
 
 
 @app.command("list")
+@about_a_stack
 def list_failed_batches(
     *,
     most: Most = 1_000,
     filters: Filters = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """List the objects of the failed-batches bucket, grouped by reason and function.
@@ -56,7 +54,7 @@ def list_failed_batches(
     """
     from ops.recovery.grouping import Entry
 
-    where, form = Where(local, name, stack_name, profile, region), form_of(output, as_json)
+    form = form_of(output, as_json)
     with open_stack(where) as stack:
         listing = _list(stack, most)
     is_meant = matcher_of(filters, _FACTS)
@@ -76,14 +74,11 @@ def list_failed_batches(
 
 
 @app.command()
+@about_a_stack
 def show(
     key: KeyArgument,
     *,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show what an object holds: the items that its records are about, without their images.
@@ -104,7 +99,7 @@ def show(
         records_of,
     )
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         try:
             text = read_text(stack.client("s3"), stack.outputs[_BUCKET], key)
         except ClientError as error:
@@ -138,15 +133,12 @@ def show(
 
 
 @app.command()
+@about_a_stack
 def replay(
     *,
     filters: Filters = None,
     dry_run: DryRun = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Replay what is in the bucket, and delete what was taken.
@@ -161,7 +153,7 @@ def replay(
     """
     is_meant = matcher_of(filters, _FACTS)
     results: list[Result] = []
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         listing = _list(stack, 100_000)
         meant = [batch for batch in listing.batches if is_meant(batch.facts())]
         if not dry_run:
@@ -181,16 +173,13 @@ def replay(
 
 
 @app.command()
+@about_a_stack
 def delete(
     keys: Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of objects, as the list shows them.")],
     *,
     dry_run: DryRun = False,
     yes: Yes = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
 ) -> None:
     """Delete objects of which nothing can be made: what they say is lost.
 
@@ -204,7 +193,7 @@ def delete(
         say(f"{what} would be deleted.")
         return
     confirm(f"Delete {what} of the failed-batches bucket?", yes=yes)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         s3, done = stack.client("s3"), 0
         with interruptible(lambda: f"{done:,} of {what} are deleted. Run it again for the others."):
             for key in keys:

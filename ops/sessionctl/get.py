@@ -13,16 +13,12 @@ from ops.sessionctl.options import (
     AsJson,
     CustomerArgument,
     Form,
-    Local,
-    Name,
     Output,
-    Profile,
-    Region,
     SessionArgument,
-    StackName,
     form_of,
 )
 from ops.sessionctl.screen import progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where, open_stack
 
 if TYPE_CHECKING:
@@ -42,6 +38,7 @@ def get() -> None:
 
 
 @app.command()
+@about_a_stack
 def session(
     session_id: SessionArgument,
     *,
@@ -54,11 +51,7 @@ def session(
             autocompletion=complete_customer,
         ),
     ] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show a session or a child session, whatever its state: what ended it, its parent, its children.
@@ -72,7 +65,7 @@ def session(
 
     now = datetime.now(UTC)
     children: list[Session] = []
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         found = find_sessions(stack.sessions, session_id, customer)
         if len(found) == 1 and found[0].parent_session_id is None and not as_json:
             children = children_of(stack.sessions, found[0])
@@ -90,16 +83,13 @@ def session(
 
 
 @app.command()
-def customer(  # noqa: PLR0913 (each an option)
+@about_a_stack
+def customer(
     customer_id: CustomerArgument,
     *,
     every: Annotated[bool, typer.Option("--all", help="Ended and expired sessions as well.")] = False,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show a customer: last login, number of live sessions, and each session with its child sessions.
@@ -112,7 +102,7 @@ def customer(  # noqa: PLR0913 (each an option)
     from ops.sessionctl import shown
 
     form, now = form_of(output, as_json), datetime.now(UTC)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack, progress("Reading sessions") as steps:
+    with open_stack(where) as stack, progress("Reading sessions") as steps:
         view = view_customer(
             stack.sessions, stack.projections, customer_id, every=every, now=now, on_read=steps.advance
         )
@@ -126,15 +116,12 @@ def customer(  # noqa: PLR0913 (each an option)
 
 
 @app.command()
+@about_a_stack
 def children(
     session_id: SessionArgument,
     *,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show the child sessions of a session, ended ones too.
@@ -145,7 +132,7 @@ def children(
     from ops.sessionctl import shown
 
     form, now = form_of(output, as_json), datetime.now(UTC)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         found = stack.sessions.get_child_sessions_by_session_id(session_id)
     if found or form is Form.JSON:
         shown.show_sessions(f"Child sessions of {session_id}", found, form, now)
@@ -154,16 +141,13 @@ def children(
 
 
 @app.command()
+@about_a_stack
 def parent(
     child_session_id: Annotated[
         str, typer.Argument(metavar="CHILD", help="The child session's id.", autocompletion=complete_session)
     ],
     *,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show a child session with its parent.
@@ -173,7 +157,7 @@ def parent(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         found = stack.sessions.get_session_by_child_session_id(child_session_id)
     if as_json:
         show_json(None if found is None else shown.family_document(found))
@@ -184,14 +168,11 @@ def parent(
 
 
 @app.command("last-login")
+@about_a_stack
 def last_login(
     customer_id: CustomerArgument,
     *,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show when a customer last logged in, child sessions included, and on which session.
@@ -201,7 +182,7 @@ def last_login(
     """
     from ops.sessionctl import shown
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         activity = stack.projections.get_customer_activity(customer_id)
     if as_json:
         show_json(shown.last_login_document(activity))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName
+from ops.sessionctl.options import AsJson, DryRun
 from ops.sessionctl.progress import Stages, open_checkpoint, stages
 from ops.sessionctl.screen import answers, command_line, counted, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _SHOWN = 10
 """Most reasons that are named on the screen."""
 
 
+@about_a_stack
 def import_sessions(  # noqa: PLR0913 (each an option)
     file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON lines, CSV, or the folder of a DynamoDB export.")],
     *,
@@ -44,11 +46,7 @@ def import_sessions(  # noqa: PLR0913 (each an option)
         Path | None, typer.Option(metavar="FILE", help="Where lines that are wrong go. FILE.rejected.jsonl")
     ] = None,
     rate: Annotated[float | None, typer.Option(metavar="N", min=0.1, help="Most lines a second.")] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Import existing sessions, so that adopting starts with everybody who is logged in.
@@ -63,7 +61,6 @@ def import_sessions(  # noqa: PLR0913 (each an option)
     """
     reading = _reading(column or [], namespace, utc)
     aside = rejected or file.with_name(f"{file.name or 'import'}.rejected.jsonl")
-    where = Where(local, name, stack_name, profile, region)
 
     def interrupted(shown: Stages) -> str:
         again = "run it again, which is safe" if checkpoint is None else f"run it again with --checkpoint {checkpoint}"

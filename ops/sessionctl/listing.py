@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.sessionctl.durations import parse_since, relative
-from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
+from ops.sessionctl.options import AsJson, Form, Output, form_of
 from ops.sessionctl.rows import Column, Row, show_rows
 from ops.sessionctl.screen import interruptible, progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def listing() -> None:
 
 
 @app.command()
+@about_a_stack
 def sessions(  # noqa: PLR0913 (each an option)
     *,
     live: Live = False,
@@ -67,11 +69,7 @@ def sessions(  # noqa: PLR0913 (each an option)
     limit: Limit = _PAGE,
     after: After = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """List sessions and child sessions, in the table's own order.
@@ -87,7 +85,7 @@ def sessions(  # noqa: PLR0913 (each an option)
     filters = _filters(now, live=live, since=since, address=address, country=country, device=device, source=source)
     position = _position(after)
     form = form_of(output, as_json)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         table = stack.outputs["SessionsTableName"]
         scan = Scan(stack.client("dynamodb"), table, after=position, **filters.request(now))
         with progress("Reading sessions", _size(stack, table)) as steps:
@@ -97,6 +95,7 @@ def sessions(  # noqa: PLR0913 (each an option)
 
 
 @app.command()
+@about_a_stack
 def customers(  # noqa: PLR0913 (each an option)
     *,
     live: Live = False,
@@ -108,11 +107,7 @@ def customers(  # noqa: PLR0913 (each an option)
     limit: Limit = _PAGE,
     after: After = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """List customers: of the projections table, or, with a condition on sessions, those who have such a session.
@@ -127,7 +122,7 @@ def customers(  # noqa: PLR0913 (each an option)
     filters = _filters(now, live=live, since=since, address=address, country=country, device=device, source=source)
     position = _position(after)
     form = form_of(output, as_json)
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         table = stack.outputs["SessionsTableName" if filters.are_of_sessions else "ProjectionsTableName"]
         request = filters.request(now) if filters.are_of_sessions else {}
         scan = Scan(stack.client("dynamodb"), table, after=position, **request)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ops.sessionctl.completion import complete_customer, complete_local_stack, complete_session, complete_stack
+from ops.sessionctl.completion import complete_customer, complete_session
 
 
 class Via(StrEnum):
@@ -44,44 +44,6 @@ def form_of(output: Form, as_json: bool) -> Form:
     return Form.JSON if as_json else output
 
 
-_WHERE = "Which stack"
-
-Local = Annotated[
-    bool,
-    typer.Option(
-        "--local",
-        help="The local stack of [bold]sessionctl local[/]: the default.",
-        rich_help_panel=_WHERE,
-    ),
-]
-Name = Annotated[
-    str | None,
-    typer.Option(
-        "--name",
-        metavar="NAME",
-        help="Which local stack, where several run.",
-        autocompletion=complete_local_stack,
-        rich_help_panel=_WHERE,
-    ),
-]
-StackName = Annotated[
-    str | None,
-    typer.Option(
-        "--stack-name",
-        metavar="NAME",
-        help="A deployed CloudFormation stack; its outputs say where everything is.",
-        autocompletion=complete_stack,
-        rich_help_panel=_WHERE,
-    ),
-]
-Profile = Annotated[
-    str | None,
-    typer.Option("--profile", metavar="NAME", help="AWS profile, for --stack-name.", rich_help_panel=_WHERE),
-]
-Region = Annotated[
-    str | None,
-    typer.Option("--region", metavar="NAME", help="AWS region, for --stack-name.", rich_help_panel=_WHERE),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer with one JSON document, for programs.")]
 Output = Annotated[
     Form,

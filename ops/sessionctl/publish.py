@@ -10,9 +10,10 @@ import typer
 from typer.core import TyperGroup
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, CustomerOption, Local, Name, Profile, Region, StackName, Via
+from ops.sessionctl.options import AsJson, CustomerOption, Via
 from ops.sessionctl.publishing import event_of, later, now_text, publish_one, read_file
 from ops.sessionctl.screen import command_line, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where, open_stack
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def publish() -> None:
 
 
 @app.command()
+@about_a_stack
 def login(  # noqa: PLR0913 (the fields of a login)
     *,
     customer: CustomerOption,
@@ -85,11 +87,7 @@ def login(  # noqa: PLR0913 (the fields of a login)
     no_validate: NoValidate = False,
     wait: Wait = False,
     timeout: Timeout = _PATIENCE_SECONDS,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Publish a login.
@@ -111,12 +109,12 @@ def login(  # noqa: PLR0913 (the fields of a login)
         "expires_at": later(when, expires_in) if expires_in is not None else expires_at,
         "client": {"ip": ip, "user_agent": user_agent, "device_id": device_id, "country": country},
     }
-    where = Where(local, name, stack_name, profile, region)
     seconds = timeout if wait else None
     publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command()
+@about_a_stack
 def logout(  # noqa: PLR0913 (the fields of a logout)
     *,
     session: SessionId,
@@ -132,11 +130,7 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
     no_validate: NoValidate = False,
     wait: Wait = False,
     timeout: Timeout = _PATIENCE_SECONDS,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Publish a logout of a session.
@@ -151,12 +145,12 @@ def logout(  # noqa: PLR0913 (the fields of a logout)
         "parent_session_id": parent,
         "reason": reason,
     }
-    where = Where(local, name, stack_name, profile, region)
     seconds = timeout if wait else None
     publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command("logout-all")
+@about_a_stack
 def logout_all(  # noqa: PLR0913 (its fields, and which stack)
     *,
     customer: CustomerOption,
@@ -170,11 +164,7 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
     no_validate: NoValidate = False,
     wait: Wait = False,
     timeout: Timeout = _PATIENCE_SECONDS,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Publish a logout of all of a customer's sessions.
@@ -187,12 +177,12 @@ def logout_all(  # noqa: PLR0913 (its fields, and which stack)
         "customer_id": customer,
         "except_session_id": except_session,
     }
-    where = Where(local, name, stack_name, profile, region)
     seconds = timeout if wait else None
     publish_one(event, where, via=via, validate=not no_validate, as_json=as_json, wait_seconds=seconds)
 
 
 @app.command("file")
+@about_a_stack
 def publish_file(  # noqa: PLR0913 (each an option)
     file: Annotated[str, typer.Argument(help="JSON (an object or an array) or JSON Lines; - for standard input.")],
     *,
@@ -202,11 +192,7 @@ def publish_file(  # noqa: PLR0913 (each an option)
     wait: Wait = False,
     timeout: Timeout = _PATIENCE_SECONDS,
     source: Annotated[str, typer.Option(metavar="NAME", help="What EventBridge calls the publisher.")] = _SOURCE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Publish a file of events; [bold]publish FILE[/] is short for it.
@@ -223,7 +209,6 @@ def publish_file(  # noqa: PLR0913 (each an option)
     from ops.sessionctl.following import Follower, documents, is_settled
     from ops.sessionctl.sending import publish_entries
 
-    where = Where(local, name, stack_name, profile, region)
     outcomes: list[Awaited] = []
     with open_stack(where) as stack:
         name = "standard input" if file == "-" else file

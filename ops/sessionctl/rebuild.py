@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, Local, Name, Profile, Region, StackName
+from ops.sessionctl.options import AsJson
 from ops.sessionctl.progress import open_checkpoint, stages
 from ops.sessionctl.screen import counted, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where, open_stack
 
 if TYPE_CHECKING:
@@ -41,14 +42,11 @@ def rebuild() -> None:
 
 
 @app.command()
+@about_a_stack
 def customer(
     customer_id: Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")],
     *,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Make a customer's projection anew from the register.
@@ -59,7 +57,7 @@ def customer(
     from ops.rebuilding.projections import NotSentError
     from schemas.times import format_rfc3339
 
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         _, projections = stack.tables(stack.settings())
         try:
             activity = projections.rebuild(customer_id, send=stack.command_sender())
@@ -76,15 +74,12 @@ def customer(
 
 
 @app.command("all")
+@about_a_stack
 def all_customers(
     *,
     rate: Rate = None,
     checkpoint: CheckpointFile = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Make the projection of every customer anew: after the projections table was lost or restored.
@@ -98,7 +93,6 @@ def all_customers(
     from ops.rebuilding.projections import RebuildAll
     from ops.rebuilding.scanning import Pace
 
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack, stages(partial(_stopped, checkpoint)) as screen:
         settings = stack.settings()
         sessions, projections = stack.tables(settings)
@@ -132,15 +126,12 @@ def _tell_rebuilt(customers: int, problems: dict[str, str], stack: str, *, as_js
 
 
 @app.command()
+@about_a_stack
 def register(
     *,
     rate: Rate = None,
     checkpoint: CheckpointFile = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Touch every session item: its version goes up and nothing else, so that the stream shows it once more.
@@ -156,7 +147,6 @@ def register(
     from ops.rebuilding.scanning import Pace
     from ops.rebuilding.touching import Touch
 
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack, stages(partial(_stopped, checkpoint)) as screen:
         sessions, _ = stack.tables(stack.settings())
         with open_checkpoint(checkpoint, f"rebuild register of {stack.outputs['SessionsTableName']}") as state:

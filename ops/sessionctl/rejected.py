@@ -1,6 +1,6 @@
 """`sessionctl rejected`."""
 
-# ruff: noqa: PLC0415, PLR0913 (the models and boto3 are slow to import; options are parameters)
+# ruff: noqa: PLC0415 (the models and boto3 are slow to import; options are parameters)
 
 import json
 import os
@@ -13,8 +13,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, DryRun, Form, Local, Name, Output, Profile, Region, StackName, Yes, form_of
+from ops.sessionctl.options import AsJson, DryRun, Form, Output, Yes, form_of
 from ops.sessionctl.screen import command_line, confirm, interruptible, progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 from ops.sessionctl.waiting import Filters, Mappings, Most, matcher_of, providers_of, show_facts, show_groups
 
@@ -34,16 +35,13 @@ _QUEUE = "RejectedEventsQueueUrl"
 
 
 @app.command("list")
+@about_a_stack
 def list_rejected(
     *,
     most: Most = 1_000,
     filters: Filters = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """List rejected events, grouped by reason and source.
@@ -57,7 +55,7 @@ def list_rejected(
     """
     from ops.recovery.grouping import Entry
 
-    where, form = Where(local, name, stack_name, profile, region), form_of(output, as_json)
+    form = form_of(output, as_json)
     with open_stack(where) as stack:
         found, total = _read(stack, most, matcher_of(filters, _FACTS))
     show_groups(
@@ -74,16 +72,13 @@ def list_rejected(
 
 
 @app.command()
+@about_a_stack
 def show(
     message_id: Annotated[str, typer.Argument(metavar="ID", help="The message's id, or the event's.")],
     *,
     most: Most = 1_000,
     mappings: Mappings = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Show a rejected event, and whether it can be published again.
@@ -93,7 +88,7 @@ def show(
     Example:
       sessionctl rejected show 3f0c8d2e-5d1c-4b7e-9c55-000000000000
     """
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         found, total = _read(stack, most, lambda facts: message_id in (facts["id"], facts["event"]))
         judge = _judge(stack, mappings)
     if not found:
@@ -111,6 +106,7 @@ def show(
 
 
 @app.command()
+@about_a_stack
 def replay(
     *,
     to_publishers: Annotated[
@@ -127,11 +123,7 @@ def replay(
     mappings: Mappings = None,
     filters: Filters = None,
     dry_run: DryRun = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Publish again what has become valid, for example with a mended mapping; write the rest down for publishers.
@@ -151,7 +143,7 @@ def replay(
     result, worked = _nothing_yet(), Worked()
     is_meant = matcher_of(filters, _FACTS)
     with (
-        open_stack(Where(local, name, stack_name, profile, region)) as stack,
+        open_stack(where) as stack,
         _appending(None if dry_run else to_publishers) as file,
     ):
         judge = _judge(stack, mappings)
@@ -165,16 +157,13 @@ def replay(
 
 
 @app.command()
+@about_a_stack
 def delete(
     *,
     filters: Filters = None,
     dry_run: DryRun = False,
     yes: Yes = False,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Delete rejected events that nobody needs: what they say is lost. Needs a filter.
@@ -197,7 +186,7 @@ def delete(
         return [message.message_id for message in messages if is_meant(read_rejected(message).facts())]
 
     worked = Worked()
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         sqs, url = stack.client("sqs"), stack.outputs[_QUEUE]
         if dry_run:
             seen = look(sqs, url, most=100_000)

@@ -1,6 +1,6 @@
 """`sessionctl report`."""
 
-# ruff: noqa: PLC0415, PLR0913 (DuckDB is slow to import; options are parameters)
+# ruff: noqa: PLC0415 (DuckDB is slow to import; options are parameters)
 
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,9 @@ from ops.sessionctl.archives import (
     range_of,
     utc_now,
 )
-from ops.sessionctl.options import AsJson, Local, Name, Profile, Region, StackName
+from ops.sessionctl.options import AsJson
 from ops.sessionctl.screen import progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ DEFAULT_OUT = Path("session-report")
 _NAMED = 20
 
 
+@about_a_stack
 def report(
     *,
     since: Since = None,
@@ -41,11 +43,7 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to write.")] = DEFAULT_OUT,
     identify: Identify = False,
     key_file: KeyFile = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Turn the archive of session events into a page, Parquet and JSON, and prove the numbers.
@@ -66,7 +64,7 @@ def report(
     now = utc_now()
     shown = range_of(since, until, now)
     key = key_of(identify, key_file, out.with_name(f"{out.name}.key"), make=True)
-    with open_archive(Where(local, name, stack_name, profile, region), source) as archive:
+    with open_archive(where, source) as archive:
         plan = Plan(
             archive.files,
             shown,

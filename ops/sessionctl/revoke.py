@@ -10,18 +10,14 @@ from ops.sessionctl.options import (
     CustomerArgument,
     DryRun,
     Form,
-    Local,
-    Name,
     Output,
-    Profile,
-    Region,
     SessionArgument,
-    StackName,
     Via,
     Yes,
     form_of,
 )
 from ops.sessionctl.revoking import How, revoke_customer, revoke_session, revoke_where
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where, open_stack
 
 if TYPE_CHECKING:
@@ -38,12 +34,15 @@ Timeout = Annotated[int, typer.Option(min=1, metavar="SECONDS", help="Wait so lo
 
 
 @app.callback()
+@about_a_stack
 def revoke(  # noqa: PLR0913 (each an option)
     ctx: typer.Context,
     *,
-    where: Annotated[
+    conditions: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="address, country, customer, device or source; repeat for more."),
+        typer.Option(
+            "--where", metavar="NAME=VALUE", help="address, country, customer, device or source; repeat for more."
+        ),
     ] = None,
     reason: Reason = _REASON,
     via: ViaOption = Via.EVENTBRIDGE,
@@ -52,11 +51,7 @@ def revoke(  # noqa: PLR0913 (each an option)
     wait: Wait = True,
     timeout: Timeout = 120,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """End sessions: one, all of a customer, or all live ones that meet a condition.
@@ -73,16 +68,17 @@ def revoke(  # noqa: PLR0913 (each an option)
     if ctx.invoked_subcommand is not None:
         _refuse_misplaced(ctx)
         return
-    if not where:
+    if not conditions:
         typer.echo(ctx.get_help())
         raise typer.Exit(2)
-    filters = _filters(where)
+    filters = _filters(conditions)
     how = How(reason, via, dry_run, yes, wait, timeout, form_of(output, as_json))
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         revoke_where(stack, filters, how)
 
 
 @app.command()
+@about_a_stack
 def session(  # noqa: PLR0913 (each an option)
     session_id: SessionArgument,
     *,
@@ -96,11 +92,7 @@ def session(  # noqa: PLR0913 (each an option)
     wait: Wait = True,
     timeout: Timeout = 120,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """End a session and its child sessions, or one child session.
@@ -109,11 +101,12 @@ def session(  # noqa: PLR0913 (each an option)
       sessionctl revoke session session-a1 --reason admin
     """
     how = How(reason, via, dry_run, yes, wait, timeout, form_of(output, as_json))
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         revoke_session(stack, session_id, customer, how)
 
 
 @app.command()
+@about_a_stack
 def customer(  # noqa: PLR0913 (each an option)
     customer_id: CustomerArgument,
     *,
@@ -127,11 +120,7 @@ def customer(  # noqa: PLR0913 (each an option)
     wait: Wait = True,
     timeout: Timeout = 120,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """End all of a customer's sessions, also those whose login is still on its way.
@@ -142,16 +131,16 @@ def customer(  # noqa: PLR0913 (each an option)
       sessionctl revoke customer customer-1001 --except session-a1
     """
     how = How(reason, via, dry_run, yes, wait, timeout, form_of(output, as_json))
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         revoke_customer(stack, customer_id, except_session, how)
 
 
 def _refuse_misplaced(ctx: typer.Context) -> None:
     """Refuse options before the command's name: it has its own, and would end sessions of another stack than meant."""
-    sources = {name: ctx.get_parameter_source(name) for name in ctx.params}
-    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    sources = {option.opts[0]: ctx.get_parameter_source(option.name or "") for option in ctx.command.params}
+    given = [option for option, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
     if given:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        options = ", ".join(given)
         command = ctx.invoked_subcommand
         raise typer.BadParameter(f"options stand after `{command}`: give {options} there, or leave it out")
 

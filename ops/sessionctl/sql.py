@@ -26,9 +26,10 @@ from ops.sessionctl.archives import (
     utc_now,
 )
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
+from ops.sessionctl.options import AsJson, Form, Output, form_of
 from ops.sessionctl.report import DEFAULT_OUT
 from ops.sessionctl.screen import progress, say
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Where
 from schemas.times import format_rfc3339, parse_rfc3339
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _PROMPT, _GOES_ON = "sql> ", " ...> "
 
 
+@about_a_stack
 def sql(
     query: Annotated[
         str | None,
@@ -52,11 +54,7 @@ def sql(
     identify: Identify = False,
     key_file: KeyFile = None,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Query the archive of session events with SQL (DuckDB).
@@ -73,7 +71,6 @@ def sql(
     form = form_of(output, as_json)
     if form is Form.NAME:
         raise typer.BadParameter("rows of a query have no names: table, wide, csv or json", param_hint="-o")
-    where = Where(local, name, stack_name, profile, region)
     now = utc_now()
     with _opened(where, source, since, until, now, identify, key_file) as archive:
         if query is not None:

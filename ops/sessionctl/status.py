@@ -1,6 +1,6 @@
 """`sessionctl status`."""
 
-# ruff: noqa: PLC0415, PLR0913 (the models and boto3 are slow to import; options are parameters)
+# ruff: noqa: PLC0415 (the models and boto3 are slow to import; options are parameters)
 
 import json
 import textwrap
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.sessionctl.failures import CannotRunError, explain
-from ops.sessionctl.options import AsJson, Local, Name, Profile, Region, StackName
+from ops.sessionctl.options import AsJson
 from ops.sessionctl.screen import answers, command_line, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 from schemas.times import format_rfc3339
 
@@ -27,6 +28,7 @@ _NARROWEST = 40
 _NAME_WIDTH = 28
 
 
+@about_a_stack
 def status(
     *,
     watch: Annotated[bool, typer.Option("--watch", help="Look again and again, until Ctrl-C.")] = False,
@@ -35,11 +37,7 @@ def status(
         str | None,
         typer.Option(metavar="ROLE", help="Print the policy that a role should have, by its logical id, and no more."),
     ] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Say how a stack is, and what to run next: queues, dead letters, projections, expiries, functions, permissions.
@@ -55,7 +53,6 @@ def status(
     """
     from ops.status.lines import waits
 
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack:
         if policy is not None:
             _print_policy(_looker(stack, where), policy)

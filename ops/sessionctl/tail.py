@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops.sessionctl.failures import CannotRunError, denied_action, explain, is_denied
-from ops.sessionctl.options import Local, Name, Profile, Region, StackName
 from ops.sessionctl.screen import command_line, say
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class Kind(StrEnum):
 _KINDS = "Only started, refreshed, ended or expired; repeat for more."
 
 
+@about_a_stack
 def tail(
     *,
     customer: Annotated[str | None, typer.Option(metavar="ID", help="Only the sessions of this customer.")] = None,
@@ -38,11 +39,7 @@ def tail(
         list[Kind] | None,
         typer.Option(metavar="KIND", help=_KINDS),
     ] = None,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: Annotated[
         bool, typer.Option("--json", help="Write the detail of each event as a line of JSON, for programs.")
     ] = False,
@@ -64,11 +61,10 @@ def tail(
     from ops.signals import EndedBySignalError, ending_by_signal
 
     pattern = pattern_of(customer_id=customer, kinds=[str(one) for one in kind or ()])
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack:
         bus = stack.outputs.get("SessionsEventBusName")
         if bus is None:
-            raise CannotRunError(_not_publishing(stack, is_local=stack_name is None))
+            raise CannotRunError(_not_publishing(stack, is_local=where.stack_name is None))
         try:
             with ending_by_signal():
                 _follow(stack, bus, pattern, has_customer=customer is None, as_json=as_json)

@@ -10,9 +10,10 @@ import typer
 
 from ops.sessionctl.completion import complete_customer, complete_session
 from ops.sessionctl.durations import parse_since
-from ops.sessionctl.options import AsJson, Form, Local, Name, Output, Profile, Region, StackName, form_of
+from ops.sessionctl.options import AsJson, Form, Output, form_of
 from ops.sessionctl.rows import Column, show_rows
 from ops.sessionctl.screen import progress, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class _Trace:
     not_searched: list[str] = field(default_factory=list)
 
 
+@about_a_stack
 def trace(  # noqa: PLR0913 (each an option)
     event_id: Annotated[str, typer.Argument(metavar="EVENT", help="The event's id.")],
     *,
@@ -55,11 +57,7 @@ def trace(  # noqa: PLR0913 (each an option)
     since: Annotated[str, typer.Option(metavar="1d", help="How far back the functions' logs are searched.")] = "1d",
     most: Annotated[int, typer.Option(min=1, metavar="N", help="Messages to read of each queue at most.")] = 1_000,
     output: Output = Form.TABLE,
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Find out what became of an event: applied, rejected and why, failed every attempt, or still on its way.
@@ -80,7 +78,7 @@ def trace(  # noqa: PLR0913 (each an option)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--since") from error
     found = _Trace()
-    with open_stack(Where(local, name, stack_name, profile, region)) as stack:
+    with open_stack(where) as stack:
         _search_register(stack, event_id, session, customer, found, scan=scan)
         _search_queues(stack, event_id, most, found)
         _search_logs(stack, event_id, oldest, found)

@@ -12,9 +12,10 @@ import typer
 
 from ops.sessionctl.durations import parse_duration
 from ops.sessionctl.failures import CannotRunError
-from ops.sessionctl.options import AsJson, DryRun, Local, Name, Profile, Region, StackName
+from ops.sessionctl.options import AsJson, DryRun
 from ops.sessionctl.progress import stages
 from ops.sessionctl.screen import answers, command_line, counted, say, show_json
+from ops.sessionctl.stack_options import about_a_stack
 from ops.sessionctl.stacks import Stack, Where, open_stack
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ Sample = Annotated[
 Wait = Annotated[str, typer.Option(metavar="10s", help="How long a change may be under way before it counts: 10s, 5m.")]
 
 
-def verify(  # noqa: PLR0913 (each an option)
+@about_a_stack
+def verify(
     *,
     customer: CustomerChoice = None,
     sample: Sample = None,
@@ -41,11 +43,7 @@ def verify(  # noqa: PLR0913 (each an option)
         Path | None, typer.Option(metavar="FILE", help="Write what was compared, and the result, to a JSON file.")
     ] = None,
     wait: Wait = "10s",
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Compare every projection with a recount of the sessions.
@@ -59,7 +57,6 @@ def verify(  # noqa: PLR0913 (each an option)
       sessionctl verify --customer customer-1001
     """
     share, patience = _share(customer, sample), _duration(wait)
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack, stages(lambda _shown: "nothing was changed.") as shown:
         result = _verify(_verifier(stack, patience, shown), customer, share)
         if certificate is not None:
@@ -71,17 +68,14 @@ def verify(  # noqa: PLR0913 (each an option)
         raise typer.Exit(1)
 
 
-def repair(  # noqa: PLR0913 (each an option)
+@about_a_stack
+def repair(
     *,
     customer: CustomerChoice = None,
     sample: Sample = None,
     dry_run: DryRun = False,
     wait: Wait = "10s",
-    local: Local = False,
-    name: Name = None,
-    stack_name: StackName = None,
-    profile: Profile = None,
-    region: Region = None,
+    where: Where,
     as_json: AsJson = False,
 ) -> None:
     """Verify, mend each projection that is wrong, and verify those again.
@@ -94,7 +88,6 @@ def repair(  # noqa: PLR0913 (each an option)
       sessionctl repair --dry-run
     """
     share, patience = _share(customer, sample), _duration(wait)
-    where = Where(local, name, stack_name, profile, region)
     with open_stack(where) as stack, stages(_interrupted) as shown:
         verifier = _verifier(stack, patience, shown)
         result = _verify(verifier, customer, share)
