@@ -1,6 +1,7 @@
 """The options that several commands have, and their values.
 
-Typer reads a command's options from its signature, so each command spells out which it takes.
+Typer reads a command's options from its signature, so each command spells out which it takes; those that say which stack
+is meant are given by `ops.sessionctl.stack_options`.
 """
 
 from enum import StrEnum

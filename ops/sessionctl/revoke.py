@@ -56,8 +56,8 @@ def revoke(  # noqa: PLR0913 (each an option)
 ) -> None:
     """End sessions: one, all of a customer, or all live ones that meet a condition.
 
-    It shows them first, and asks. Each gets an ordinary logout; child sessions end with their parent. --where reads the
-    whole table, as lists do. Running it again is safe.
+    It shows them first, and asks. Each gets an ordinary logout; child sessions end with their parent.
+    --where reads the whole table, as lists do. Running it again is safe.
 
     Examples:
       sessionctl revoke --where country=XX --dry-run
