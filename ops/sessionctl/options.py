@@ -1,7 +1,7 @@
 """The options that several commands have, and their values.
 
-Typer reads a command's options from its signature, so each command spells out which it takes; those that say which stack
-is meant are given by `ops.sessionctl.stack_options`.
+Typer reads a command's options from its signature, so each command spells out which it takes. Those that say which
+stack is meant come from `ops.sessionctl.stack_options`.
 """
 
 from enum import StrEnum
