@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 TOMBSTONE_GRACE_SECONDS = 600
 
+_OLDEST_TAKEN_SECONDS = 1_296_300
+"""MAX_EVENT_AGE_SECONDS, by a clock that is five minutes behind."""
+
 
 class StepClaims:
     """Watches a run.
@@ -49,6 +52,8 @@ class StepClaims:
         self._claimants: dict[SessionKey, set[str | None]] = defaultdict(set)
         self._ttl_deleted: set[ItemKey] = set()
         self._returned: set[SessionKey] = set()
+        self._tried_at: dict[Fact, float] = {}
+        self._rejected_for_age: dict[Fact, None] = {}
         for fact, _ in simulation.history.old_items:
             self.know(fact)
         for fact in simulation.history.facts:
@@ -158,6 +163,15 @@ class StepClaims:
                 item = self._run.projections.items.get((customer_partition(customer), ""))
                 if item is not None:
                     self.projection_changed(item, item)
+
+    def tried(self, fact: Fact) -> None:
+        """An event is given to a function, for the first time or again."""
+        self._tried_at.setdefault(fact, self._run.scheduler.now)
+
+    def rejected_for_age(self, fact: Fact) -> None:
+        """A login was too old when it came; an earlier delivery of it may have been written, and not answered for."""
+        if fact.kind == "login" and 1000 * (self._tried_at[fact] - _OLDEST_TAKEN_SECONDS) < fact.occurred_at:
+            self._rejected_for_age[fact] = None
 
     def event_acknowledged(self, fact: Fact) -> None:
         """An event was taken off its queue for good, and nothing in it was wrong."""

@@ -10,7 +10,7 @@ from schemas.keys import customer_partition
 from schemas.projection_items import Projection
 from tests.simulation.claims import StepClaims, last_login_of, milliseconds
 from tests.simulation.facts import TOKEN, Fact
-from tests.simulation.oracle import Oracle, SessionKey
+from tests.simulation.oracle import Oracle, SessionKey, expiry_of, session_key
 from tests.simulation.reading import projection_in, session_in
 
 if TYPE_CHECKING:
@@ -37,12 +37,24 @@ class Claims(StepClaims):
         """Fold what was accepted."""
         history = self._run.history
         return Oracle(
-            self.accepted,
+            [*self.accepted, *(login for login in self._rejected_for_age if self._was_written(login))],
             history.old_items,
             self.policies.evicted,
             self._returned,
             settings=self.settings,
         )
+
+    def _was_written(self, login: Fact) -> bool:
+        """Tell whether an item holds what a login says, although it was rejected in the end."""
+        session = session_in(self._run.sessions.items.get(_item_key(*session_key(login))))
+        if session is None or session.customer_id != login.customer or session.last_login_time is None:
+            return False
+        last = (milliseconds(session.last_login_time) or 0, session.last_login_event_id or "")
+        earliest = min(expiry_of(login, *settings) for settings in self.settings)
+        is_within = (milliseconds(session.started_at) or 0) <= login.occurred_at and (
+            last >= (login.occurred_at, login.event_id)
+        )
+        return is_within and (session.expires_at is None or session.expires_at.timestamp() >= earliest)
 
     def _check_customer(self, customer: str, oracle: Oracle) -> None:
         item = self._run.projections.items.get((customer_partition(customer), ""))
@@ -82,7 +94,7 @@ class Claims(StepClaims):
     def _check_session(self, key: SessionKey, oracle: Oracle) -> None:
         """Compare an item that TTL has left alone with the fold of its facts."""
         parent, name, customer = key
-        item_key = (f"suuid#{parent or name}", f"c#{customer}" if parent is None else f"child#suuid#{name}")
+        item_key = _item_key(parent, name, customer)
         item = self._run.sessions.items.get(item_key)
         if item_key in self._ttl_deleted or self.violation:
             return
@@ -163,3 +175,7 @@ class Claims(StepClaims):
     @property
     def has_ttl_deleted(self) -> bool:
         return bool(self._ttl_deleted)
+
+
+def _item_key(parent: str | None, name: str, customer: str | None) -> ItemKey:
+    return f"suuid#{parent or name}", f"c#{customer}" if parent is None else f"child#suuid#{name}"

@@ -147,7 +147,7 @@ class Oracle:
 
     def _expiries(self, key: SessionKey) -> tuple[int | None, int | None]:
         logins = [login for login in self.sessions[key].logins if not login.is_original]
-        bounds = [max((_expiry_of(login, *settings) for login in logins), default=None) for settings in self._settings]
+        bounds = [max((expiry_of(login, *settings) for login in logins), default=None) for settings in self._settings]
         finite = [bound for bound in bounds if bound is not None]
         return min(finite, default=None), max(finite, default=None)
 
@@ -198,6 +198,7 @@ def session_key(fact: Fact) -> SessionKey:
     return fact.parent, fact.session or "", fact.customer if fact.parent is None else None
 
 
-def _expiry_of(login: Fact, default: int, maximum: int) -> int:
+def expiry_of(login: Fact, default: int, maximum: int) -> int:
+    """Tell when a login runs out, epoch seconds, under some settings."""
     asked = login.expires_at if login.expires_at is not None else login.occurred_at + default * 1000
     return min(asked, login.occurred_at + maximum * 1000) // 1000

@@ -37,6 +37,10 @@ REGRESSIONS = (
         3642, "an operator who touched everything anew after each failed request never came to an end (the world's)"
     ),
     Regression(
+        3526, "a login that was written, and rejected for its age when it came again, was nobody's (the oracle's)"
+    ),
+    Regression(7513, "a publisher used a session again that it had logged out, after its tombstone (the world's)"),
+    Regression(
         274,
         "a count of a customer whose items were deleted and restored by hand differed from the register",
         [Fault(name) for name in _OPERATED.split(",")],

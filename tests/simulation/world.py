@@ -172,6 +172,8 @@ class World(Services):
             self.claims.fail("commands have a queue of their own", body)
 
     def _message_received(self, message: StoredMessage) -> None:
+        if isinstance(message.about, Fact):
+            self.claims.tried(message.about)
         if not self.faults.enabled <= HARMLESS:
             return
         is_good = isinstance(message.about, Fact) and (message.about.customer is not None)
@@ -184,19 +186,25 @@ class World(Services):
 
     def _message_done(self, message: StoredMessage) -> None:
         fact = message.about
-        if not isinstance(fact, Fact) or self._is_rejected(message.body, "MAX_EVENT_AGE_SECONDS"):
+        if not isinstance(fact, Fact):
             return
-        if fact.occurred_at - int(message.sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
+        if self._is_rejected(message.body, "MAX_EVENT_AGE_SECONDS"):
+            self.claims.rejected_for_age(fact)
+        elif fact.occurred_at - int(message.sent_at * 1000) <= MAX_CLOCK_AHEAD_MS:
             self._event_done(fact, message.body)
 
     def _invoke_directly(self, event: dict[str, Any]) -> Any:
+        fact, _ = self._by_envelope.get(event["id"], (None, None))
+        if fact is not None:
+            self.claims.tried(fact)
         outcome = self.functions.invoke("eventbridge_consumer", event)
-        if event["id"] not in self._by_envelope:
+        if fact is None:
             return outcome  # of years ahead
-        fact, _ = self._by_envelope[event["id"]]
         body = json.dumps(event)
         if outcome != "rejected" or not self._is_rejected(body, "MAX_EVENT_AGE_SECONDS", "minutes after"):
             self._event_done(fact, body)
+        elif self._is_rejected(body, "MAX_EVENT_AGE_SECONDS"):
+            self.claims.rejected_for_age(fact)
         return outcome
 
     def _event_done(self, fact: Fact, body: str) -> None:
