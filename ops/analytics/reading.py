@@ -12,16 +12,14 @@ import duckdb
 from ops.analytics.files import files_of, mixed_archives
 from ops.analytics.loading import ArchiveFile, load
 from ops.analytics.problems import Found, Kind, Problem, gather
-from ops.analytics.pseudonyms import pseudonym_in_sql
 from ops.analytics.sql import literal, query
+from ops.analytics.writing import find_repeated, hidden_id, of_repeated, write_sessions, write_transitions
 from schemas.times import format_rfc3339
 
 MEMORY = "1200MB"
 """Most that DuckDB keeps in memory; what is more it keeps in files."""
 
 SESSIONS, TRANSITIONS = "sessions.parquet", "transitions.parquet"
-
-_PERSONAL = ("customer_id", "client_ip", "device_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +81,19 @@ class Reading:
         """
         self.connection.execute(one_row("report_range", since=shown.since, until=shown.until))
         self.connection.execute(one_row("reader_clock", now_at=now))
-        event_id = "id" if key is None else _pseudonymous_id(key)
-        self._copy(query("sessions"), {name: _shown(name, key) for name in _PERSONAL}, out / SESSIONS)
-        self._copy(query("transitions"), {"id": event_id, "customer_id": _shown("customer_id", key)}, out / TRANSITIONS)
+        write_sessions(self.connection, out / SESSIONS, key)
+        find_repeated(self.connection)
+        write_transitions(self.connection, out / TRANSITIONS, key)
         odd = [
-            *self._odd(Kind.TWO_CONTENTS, "ids_with_two_contents", event_id),
-            *self._odd(Kind.CLOCK_AHEAD, "clocks_ahead", event_id),
+            *self._odd(Kind.TWO_CONTENTS, of_repeated("ids_with_two_contents"), key),
+            *self._odd(Kind.CLOCK_AHEAD, query("clocks_ahead"), key),
         ]
         return gather([*self.found, *odd])
 
-    def _copy(self, select: str, replaced: Mapping[str, str], path: Path) -> None:
-        changes = ", ".join(f"{expression} AS {name}" for name, expression in replaced.items())
-        self.connection.execute(
-            f"COPY (SELECT * REPLACE ({changes}) FROM ({select})) TO {literal(path)} (FORMAT parquet, COMPRESSION zstd)"
-        )
-
-    def _odd(self, kind: Kind, name: str, event_id: str) -> list[Found]:
+    def _odd(self, kind: Kind, ids: str, key: bytes | None) -> list[Found]:
         rows = self.connection.execute(
-            f"SELECT {event_id}, count(*) OVER () FROM (SELECT DISTINCT id, customer_id, kind FROM events "
-            f"WHERE id IN ({query(name)})) ORDER BY ALL LIMIT 10"
+            f"SELECT {hidden_id(key)}, count(*) OVER () FROM (SELECT DISTINCT id, customer_id, kind FROM events "
+            f"WHERE id IN ({ids})) ORDER BY ALL LIMIT 10"
         ).fetchall()
         return [
             Found(kind, place, 1 if number else count - len(rows) + 1) for number, (place, count) in enumerate(rows)
@@ -185,19 +177,6 @@ def in_words(shown: Range) -> str:
     """Write a range for people."""
     until = format_rfc3339(shown.until)
     return f"until {until}" if shown.since is None else f"{format_rfc3339(shown.since)} to {until}"
-
-
-def _shown(column: str, key: bytes | None) -> str:
-    return column if key is None else pseudonym_in_sql(key, column)
-
-
-def _pseudonymous_id(key: bytes) -> str:
-    """Write an expression for an event's id without the customer in its keys; one of another form is hashed whole."""
-    return (
-        f"CASE WHEN contains(id, '/c#') THEN left(id, strpos(id, '/c#') + 2) || {pseudonym_in_sql(key, 'customer_id')} "
-        "|| '/' || split_part(id, '/', -2) || '/' || kind "
-        f"WHEN contains(id, '/child#') OR NOT contains(id, customer_id) THEN id ELSE {pseudonym_in_sql(key, 'id')} END"
-    )
 
 
 def one_row(name: str, **moments: datetime | None) -> str:
