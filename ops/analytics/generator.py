@@ -123,6 +123,7 @@ def write_archive(folder: Path, *, sessions: int, until: datetime, days: int = 3
     }
     folder.mkdir(parents=True, exist_ok=True)
     with duckdb.connect() as connection:
+        connection.execute(f"SET temp_directory = {literal(folder / '.spilled')}")
         connection.execute("SET preserve_insertion_order = false")
         connection.execute("SET partitioned_write_max_open_files = 200")
         for name, value in values.items():

@@ -58,7 +58,7 @@ class Reading:
     """The events of an archive, as they were written: with customers' ids.
 
     Attributes:
-        connection: To a database with the tables `events` and `latest`.
+        connection: To a database with the tables `events`, `repeated` and `latest`.
         found: What could not be used.
         counts: Numbers of files and events, by name.
     """
@@ -82,7 +82,6 @@ class Reading:
         self.connection.execute(one_row("report_range", since=shown.since, until=shown.until))
         self.connection.execute(one_row("reader_clock", now_at=now))
         write_sessions(self.connection, out / SESSIONS, key)
-        find_repeated(self.connection)
         write_transitions(self.connection, out / TRANSITIONS, key)
         odd = [
             *self._odd(Kind.TWO_CONTENTS, of_repeated("ids_with_two_contents"), key),
@@ -120,23 +119,21 @@ def reading(
         TemporaryDirectory(dir=work, prefix=".reading-") as folder,
         duckdb.connect(Path(folder) / "events.duckdb") as connection,
     ):
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        _set_up(connection, Path(folder))
         connection.execute("SET preserve_insertion_order = false")
-        connection.execute(f"SET temp_directory = {literal(Path(folder) / 'spilled')}")
-        connection.execute("SET TimeZone = 'UTC'")
         found_here = load(connection, files, advance)
         connection.execute(f"CREATE TABLE latest AS {query('latest')}")
         counts = {"files": len(files), "bytes": sum(file.size for file in files)}
         counts["events"] = _number(connection, "SELECT count(*) FROM events")
+        counts["ids"] = find_repeated(connection)
         yield Reading(connection, [*found, *mixed_archives(files), *found_here], counts)
 
 
 @contextmanager
 def tables(folder: Path, shown: Range, problems: tuple[Problem, ...], counts: Mapping[str, int]) -> Iterator[Archive]:
     """Open the Parquet files of a folder as tables."""
-    with duckdb.connect() as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        connection.execute("SET TimeZone = 'UTC'")
+    with TemporaryDirectory() as work, duckdb.connect(Path(work) / "tables.duckdb") as connection:
+        _set_up(connection, Path(work))
         for name, file in (("sessions", SESSIONS), ("transitions", TRANSITIONS)):
             connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({literal(folder / file)})")
         connection.execute(one_row("report_range", since=shown.since, until=shown.until))
@@ -171,6 +168,13 @@ def open_folder(
             problems = archive.write(shown, Path(work), key=key, now=now or datetime.now(UTC))
         with tables(Path(work), shown, problems, archive.counts) as opened:
             yield opened
+
+
+def _set_up(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Bound the memory of a database, and say where it puts what is more."""
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
+    connection.execute(f"SET temp_directory = {literal(folder / 'spilled')}")
+    connection.execute("SET TimeZone = 'UTC'")
 
 
 def in_words(shown: Range) -> str:

@@ -76,6 +76,7 @@ def sums_of(archive: Archive) -> tuple[Sum, ...]:
     sums: dict[str, dict[str, int]] = {}
     for name, picture, number in archive.connection.execute(query("sums")).fetchall():
         sums.setdefault(name, {})[picture] = int(number)
+    sums["events"]["distinct ids of the lines"] = archive.counts["ids"]
     return tuple(Sum(name, values) for name, values in sums.items())
 
 

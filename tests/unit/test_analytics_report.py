@@ -228,6 +228,7 @@ def test_of_a_folder_alone_there_is_nothing_to_compare(tmp_path: Path) -> None:
         "files": 1,
         "bytes": document["counts"]["bytes"],
         "events": 3,
+        "ids": 3,
         "transitions": 3,
         "sessions": 3,
     }

@@ -15,7 +15,7 @@ def write_page(archive: Archive, proof: Proof, path: Path) -> tuple[Sum, ...]:
     """Write the page of a report.
 
     Args:
-        archive: What it shows. It gets the temporary views `period` and `labelled`.
+        archive: What it shows. It gets the tables `period`, `customers` and `labelled`.
         proof: The comparison with the projections.
         path: The file.
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 QUERIES = Path(__file__).parent / "queries"
 """One SELECT a file."""
 
-VIEWS = ("period", "labelled")
-"""Queries that the others read as views, in the order in which they are made."""
+TABLES = ("period", "customers", "labelled")
+"""Queries that the others read as tables, in the order in which they are made: each is read by several."""
 
 Row = Mapping[str, Any]
 
@@ -57,7 +57,7 @@ def sql_of(name: str) -> str:
     return (QUERIES / f"{name}.sql").read_text(encoding="utf-8").strip()
 
 
-NAMES = tuple(sorted(path.stem for path in QUERIES.glob("*.sql") if path.stem != "labelled"))
+NAMES = tuple(sorted(path.stem for path in QUERIES.glob("*.sql") if path.stem not in {"customers", "labelled"}))
 """The queries whose answers the page shows."""
 
 
@@ -68,8 +68,8 @@ def read_figures(connection: "DuckDBPyConnection", names: Iterable[str] = NAMES)
         connection: A database with `sessions`, `transitions` and `report_range`.
         names: Those that are needed.
     """
-    for view in VIEWS:
-        connection.execute(f"create or replace temp view {view} as {sql_of(view)}")
+    for table in TABLES:
+        connection.execute(f"create or replace table {table} as {sql_of(table)}")
     return Figures({name: _answer(connection, name) for name in names})
 
 

@@ -47,7 +47,7 @@ def _own_concurrency(figures: Figures) -> Section:
                 texts=2,
             )
         ],
-        queries=["unusual_concurrency"],
+        queries=["unusual_concurrency", "labelled", "customers"],
     )
 
 

@@ -57,5 +57,3 @@ UNION ALL
 SELECT 'events', 'rows of transitions', COUNT(*) FROM transitions
 UNION ALL
 SELECT 'events', 'by kind', COALESCE(SUM(number), 0) FROM by_kind
-UNION ALL
-SELECT 'events', 'distinct ids', COUNT(DISTINCT id) FROM transitions

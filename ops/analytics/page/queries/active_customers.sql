@@ -1,20 +1,20 @@
 -- Active customers a day (UTC), and in the 7 and the 30 days that end with it. A customer is active on a day on which
 -- one of the customer's sessions started, or was last refreshed. day counts from 1970-01-01.
--- Reads sessions and period (since_at, until_at).
+-- Reads labelled and period (since_at, until_at).
 with logins as (
-  select customer_id, epoch(coalesce(started_at, last_login_time)) as at_s from sessions
+  select customer, started_s as at_s from labelled
   union all
-  select customer_id, epoch(last_login_time) as at_s from sessions where last_login_time > started_at
+  select customer, refreshed_s as at_s from labelled where refreshed_s > started_s
 ),
 active as (
-  select distinct customer_id, cast(floor(at_s / 86400) as bigint) as day
+  select distinct customer, cast(floor(at_s / 86400) as bigint) as day
   from logins
   cross join period
   where at_s >= epoch(since_at) and at_s < epoch(until_at)
 ),
 -- An active day counts in the days after it as well, until the customer's next one takes over.
 spans as (
-  select day, lead(day, 1, day + 99999) over (partition by customer_id order by day) as next_day
+  select day, lead(day, 1, day + 99999) over (partition by customer order by day) as next_day
   from active
 ),
 changes as (
