@@ -5,6 +5,7 @@ ARGS ?=
 SEEDS ?= 1-20000
 BIN := $(VENV)/bin
 SAM_VENV ?= .venv-sam
+CHECKOV_VENV ?= .venv-checkov
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
@@ -36,8 +37,8 @@ mutants: $(VENV)/dev.ready ## Change the pure modules, one expression at a time:
 test-engine: $(VENV)/dev.ready ## The integration suite on DynamoDB Local, or on the endpoint AWS_ENDPOINT_URL_DYNAMODB names
 	$(BIN)/python -m pytest -m engine -n 2 --dist worksteal $(ARGS)
 
-test-deploy: $(VENV)/dev.ready $(SAM_VENV)/ready ## Deploy to the local AWS with every parameter changed, with the SAM and AWS CLIs, and over the previous release
-	SAM_VENV="$(abspath $(SAM_VENV))" $(BIN)/python -m pytest -m deploy -n 2 --dist loadfile $(ARGS)
+test-deploy: $(VENV)/dev.ready $(SAM_VENV)/ready $(CHECKOV_VENV)/ready ## Deploy to the local AWS with every parameter changed, with the SAM and AWS CLIs, and over the previous release
+	SAM_VENV="$(abspath $(SAM_VENV))" CHECKOV_VENV="$(abspath $(CHECKOV_VENV))" $(BIN)/python -m pytest -m deploy -n 2 --dist loadfile $(ARGS)
 
 ci: ## Everything that must hold before a change lands: what the workflow runs
 	.ci/run
@@ -55,9 +56,11 @@ check: $(VENV)/dev.ready ## Format, lint, types, schemas and template, without r
 	$(BIN)/python -m ops.schema_export --check
 	$(MAKE) validate
 
-validate: $(VENV)/dev.ready $(SAM_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
+validate: $(VENV)/dev.ready $(SAM_VENV)/ready $(CHECKOV_VENV)/ready ## Check the template, as SAM reads it and as it is deployed
 	$(SAM) validate --lint
 	$(BIN)/python -m ops.validation
+	$(BIN)/python -m ops.validation resolved > $(CHECKOV_VENV)/template.json
+	$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml --file $(CHECKOV_VENV)/template.json
 
 build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start
 	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build
@@ -75,7 +78,7 @@ schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m ops.schema_export
 
 clean: ## Remove the virtual environment and everything made
-	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage mutants *.egg-info
+	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) $(CHECKOV_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage mutants *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -93,4 +96,9 @@ $(VENV)/dev.ready: pyproject.toml requirements.txt | $(VENV)/bin/python
 $(SAM_VENV)/ready: requirements-sam.txt
 	$(PYTHON) -m venv $(SAM_VENV)
 	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
+	@touch $@
+
+$(CHECKOV_VENV)/ready: requirements-checkov.txt
+	$(PYTHON) -m venv $(CHECKOV_VENV)
+	$(CHECKOV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-checkov.txt
 	@touch $@

@@ -17,6 +17,7 @@ from typing import Any
 from cfnlint.api import lint
 
 from ops.validation.filters import FilterCriteria, FilterPatternError
+from ops.validation.resolution import resolved
 from ops.validation.token_keys import findings_in_token_keys
 from ops.validation.translation import TEMPLATE_PATH, TemplateError, translate
 
@@ -115,7 +116,14 @@ def _place(finding: Any) -> str:
 
 
 def main() -> None:
-    """Print what is wrong and end with exit code 1, or say that nothing is."""
+    """Print what is wrong and end with exit code 1, or say that nothing is.
+
+    With the argument `resolved`, print the resources as they are with everything on, for a checker that leaves out what
+    is there under a condition.
+    """
+    if sys.argv[1:] == ["resolved"]:
+        print(json.dumps({"Resources": resolved(ALL_ON)}, indent=1))
+        return
     found = [f"template.yaml: {finding}" for finding in findings()] + findings_in_token_keys(os.environ)
     if found:
         sys.exit("\n".join(found))

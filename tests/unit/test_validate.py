@@ -7,9 +7,10 @@ import pytest
 from cfnlint.api import lint
 
 from ops.validation.checks import ALL_ON, findings
-from ops.validation.translation import TEMPLATE_PATH, translate
+from ops.validation.translation import TEMPLATE_PATH, load_template, translate
 from tests.resolved_template import resolved
 
+ROOT = TEMPLATE_PATH.parent
 pytestmark = pytest.mark.slow
 
 _RESPONSES = "FunctionResponseTypes: [ReportBatchItemFailures]\n            # Not"
@@ -95,3 +96,17 @@ def test_a_planted_mistake_is_found_that_the_linter_of_the_source_misses(mistake
 
 def test_every_resource_exists_in_what_is_checked() -> None:
     assert set(translate(parameters=ALL_ON)["Resources"]) == set(resolved(ALL_ON))
+
+
+def test_every_exception_from_checkov_has_its_reason_beside_it() -> None:
+    lines = (ROOT / ".checkov.yaml").read_text(encoding="utf-8").splitlines()
+    skipped = [number for number, line in enumerate(lines) if line.strip().startswith("- CKV")]
+    of_resources = [
+        exception
+        for resource in load_template()["Resources"].values()
+        for exception in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    ]
+
+    assert all(lines[number - 1].strip().startswith("# ") for number in skipped)
+    assert len(skipped) == len({lines[number].strip() for number in skipped}) > 0
+    assert all(len(exception["comment"]) > 20 for exception in of_resources)
