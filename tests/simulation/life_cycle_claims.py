@@ -135,7 +135,7 @@ class LifeCycleClaims:
         stored = {}
         for key, state in self._present.items():
             session = state.session
-            if session.has_login and not self._is_erased(session):
+            if session.has_login and not self._is_erased(session) and not self._cannot_be_told(key, session):
                 told = detail_of(ENDED, session, occurred_at=now, over=over_as_of(session, now))
                 [name] = latest([told])
                 if session.session_state != ACTIVE and session.ended_at is None and name in known:
@@ -192,6 +192,13 @@ class LifeCycleClaims:
             pk, sk, _, _ = detail["id"].rsplit("/", 3)
             if detail["over_at"] is None and (pk, sk) not in self._outside and (pk, sk) not in self._present:
                 self._run.claims.fail("what is removed is over to a reader", f"{name}: {detail}")
+
+    def _cannot_be_told(self, key: ItemKey, session: Session) -> bool:
+        """Whether an item of the original schema, without a login time, was put back over one that had a version.
+
+        A touch leaves it alone, as it would be no session with a login any more, and without version it orders nothing.
+        """
+        return session.version is None and session.last_login_time is None and self._highest[key] > 0
 
     def _is_erased(self, session: Session) -> bool:
         _, erased_at = self._run.erasures.finished.get(session.customer_id or "", (None, None))
