@@ -56,7 +56,8 @@ class Failures:
 
     Args:
         refused: Entries that are refused for good.
-        unsent: Entries that another attempt may bring through, but retries or time ran out.
+        unsent: Entries that another attempt may bring through, but retries or time ran out. `OUT_OF_TIME` says that
+            they were never tried; else it is the code of the last attempt.
     """
 
     refused: dict[int, str] = field(default_factory=dict)
@@ -116,10 +117,13 @@ class BatchSender(Generic[Entry]):
                 self._back_off(attempt, deadline)
             chunks = self._chunks(entries, pending)
             send = partial(self._send_chunk, entries, deadline)
-            failures.unsent = {}
+            before, failures.unsent = failures.unsent, {}
             for found in run_all(send, chunks, concurrency=self._concurrency):
                 failures.refused |= found.refused
-                failures.unsent |= found.unsent
+                failures.unsent |= {
+                    position: before.get(position, code) if code == OUT_OF_TIME else code
+                    for position, code in found.unsent.items()
+                }
             pending = sorted(failures.unsent)
         return failures
 

@@ -155,6 +155,25 @@ def test_an_archive_that_is_down_holds_up_neither_the_bus_nor_the_shard(
     assert [detail["kind"] for detail in outlets.lines("archive/")] == ["started", "refreshed", "ended", "started"]
 
 
+def test_a_bus_that_lets_requests_hang_until_the_deadline_does_not_hold_up_the_shard(
+    backend: Backend, outlets: OutletsOfATest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = play_a_life(backend)
+    monkeypatch.delenv("ARCHIVE_STREAM_NAME")
+    milliseconds = [60_000]
+
+    def hang(text: str) -> str:
+        milliseconds[0] = 5_000
+        return "RequestTimeout"
+
+    outlets.fail("events", hang)
+
+    assert publish(records, SimpleNamespace(get_remaining_time_in_millis=lambda: milliseconds[0])) == {
+        "batchItemFailures": []
+    }
+    assert [detail["kind"] for detail in outlets.lines("bus/")] == ["started", "ended", "started"]
+
+
 def test_without_a_bucket_what_is_refused_fails_its_record(
     backend: Backend, outlets: OutletsOfATest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

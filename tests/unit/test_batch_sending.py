@@ -106,3 +106,15 @@ def test_nothing_is_sent_after_the_deadline() -> None:
 
     assert service.requests == [[b"a", b"b", b"c"]]
     assert failures == Failures(unsent={3: "OutOfTime"})
+
+
+def test_an_entry_that_was_refused_before_the_deadline_keeps_its_code() -> None:
+    seconds = [1.0]
+
+    def hang(entry: bytes) -> str | None:
+        seconds[0] = 0.0
+        raise ReadTimeoutError(endpoint_url="x")
+
+    failures = send(Service(hang), b"a", b"b", b"c", b"d", deadline=Deadline(lambda: seconds[0]))
+
+    assert failures == Failures(unsent=dict.fromkeys(range(3), "ReadTimeoutError") | {3: "OutOfTime"})
