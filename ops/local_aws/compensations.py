@@ -15,13 +15,15 @@ EMULATOR_ENVIRONMENT = {
 PARAMETERS = {
     # Writes by PartiQL leave no record in the table's stream, so items are written one by one.
     "DynamoDbBatchStatements": "false",
+    # No compensation: a dead letter is there to be looked at within seconds.
+    "MaxReceiveCount": "5",
     # No compensation: here life-cycle events and their archive cost nothing, and show how a stack with them behaves.
     "PublishSessionEvents": "true",
     "ArchiveSessionEvents": "true",
 }
 
 VISIBILITY_SECONDS = 1
-"""The template's three minutes would have a person wait half an hour for a dead letter."""
+"""The template's three minutes would have a person wait for each attempt."""
 
 CONCURRENCY = 2
 """Each concurrent invocation is a Python process of its own here: more of them than cores only wait for each other."""

@@ -53,6 +53,7 @@ OTHER = {
     "AuthEventsArchiveDays": "30",
     "DirectMaxConcurrency": "2",
     "SessionEventsQueueName": "every-parameter-events",
+    "MaxReceiveCount": "6",
     "KmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",

@@ -222,9 +222,44 @@ def test_a_poison_message_is_tried_at_least_five_times_and_then_outlives_its_sou
     dead_letters = properties(dead_letter_queue)
 
     assert dead_letter_queue == f"{source}DeadLetterQueue"
-    assert queue["RedrivePolicy"]["maxReceiveCount"] >= 5
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == {"Ref": "MaxReceiveCount"}
     assert dead_letters["MessageRetentionPeriod"] == 14 * 86400
     assert dead_letters["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
+
+
+SIX_HOURS = 6 * 3600
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_no_message_becomes_a_dead_letter_within_six_hours_of_an_outage_nor_expires_before_it_does(source: str) -> None:
+    queue, allowed = properties(f"{source}Queue"), document()["Parameters"]["MaxReceiveCount"]
+
+    shortest = queue["VisibilityTimeout"] * allowed["Default"]
+    longest = queue["VisibilityTimeout"] * allowed["MaxValue"]
+
+    assert SIX_HOURS <= shortest < longest < queue["MessageRetentionPeriod"]
+    # AWS Lambda Developer Guide, "Configuring an SQS queue to use with Lambda": at least 5. SQS API: at most 1,000.
+    assert (allowed["MinValue"], allowed["MaxValue"]) == (5, 1000)
+
+
+def test_a_message_that_fails_each_time_is_seen_by_an_alarm_long_before_it_is_a_dead_letter() -> None:
+    alarm, queue = properties("RetriedEventsAlarm"), properties("SessionEventsQueue")
+    attempts = document()["Parameters"]["MaxReceiveCount"]["Default"]
+
+    rings_after = alarm["Period"] * alarm["EvaluationPeriods"]
+
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["ComparisonOperator"]) == ("retry", 0, "GreaterThanThreshold")
+    # SQS leaves what was received three times out of ApproximateAgeOfOldestMessage, so the count of retries has to do.
+    assert queue["VisibilityTimeout"] < alarm["Period"], "each period sees an attempt"
+    assert rings_after <= attempts * queue["VisibilityTimeout"] / 10
+
+
+@pytest.mark.parametrize("function", ["StreamProjectorFunction", "SessionPublisherFunction"])
+def test_a_stream_record_is_tried_for_six_hours_too_and_is_set_aside_before_the_stream_drops_it(function: str) -> None:
+    mapping = properties(f"{function}SessionsStream")
+
+    assert mapping["MaximumRetryAttempts"] == -1, "Lambda names no pause between attempts, so a count says nothing of time"
+    assert SIX_HOURS <= mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
 
 
 QUEUE_RULES = {
@@ -416,8 +451,6 @@ def test_a_stream_mapping_starts_at_the_oldest_record_and_never_blocks_a_shard_f
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BisectBatchOnFunctionError"] is True
     assert mapping["BatchSize"] >= 100
-    assert 0 < mapping["MaximumRetryAttempts"] < 10_000
-    assert 0 < mapping["MaximumRecordAgeInSeconds"] < 86400
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {"Fn::GetAtt": ["FailedBatchesBucket", "Arn"]}
 
 
