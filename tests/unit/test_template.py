@@ -248,7 +248,11 @@ def test_a_message_that_fails_each_time_is_seen_by_an_alarm_long_before_it_is_a_
 
     rings_after = alarm["Period"] * alarm["EvaluationPeriods"]
 
-    assert (alarm["MetricName"], alarm["Threshold"], alarm["ComparisonOperator"]) == ("retry", 0, "GreaterThanThreshold")
+    assert (alarm["MetricName"], alarm["Threshold"], alarm["ComparisonOperator"]) == (
+        "retry",
+        0,
+        "GreaterThanThreshold",
+    )
     # SQS leaves what was received three times out of ApproximateAgeOfOldestMessage, so the count of retries has to do.
     assert queue["VisibilityTimeout"] < alarm["Period"], "each period sees an attempt"
     assert rings_after <= attempts * queue["VisibilityTimeout"] / 10
@@ -258,7 +262,9 @@ def test_a_message_that_fails_each_time_is_seen_by_an_alarm_long_before_it_is_a_
 def test_a_stream_record_is_tried_for_six_hours_too_and_is_set_aside_before_the_stream_drops_it(function: str) -> None:
     mapping = properties(f"{function}SessionsStream")
 
-    assert mapping["MaximumRetryAttempts"] == -1, "Lambda names no pause between attempts, so a count says nothing of time"
+    assert mapping["MaximumRetryAttempts"] == -1, (
+        "Lambda names no pause between attempts, so a count says nothing of time"
+    )
     assert SIX_HOURS <= mapping["MaximumRecordAgeInSeconds"] < 24 * 3600
 
 
