@@ -16,6 +16,7 @@ from typing import Any
 
 from cfnlint.api import lint
 
+from ops.validation.configuration import ConfigurationError, findings_in_parameters
 from ops.validation.filters import FilterCriteria, FilterPatternError
 from ops.validation.resolution import resolved
 from ops.validation.token_keys import findings_in_token_keys
@@ -124,7 +125,11 @@ def main() -> None:
     if sys.argv[1:] == ["resolved"]:
         print(json.dumps({"Resources": resolved(ALL_ON)}, indent=1))
         return
-    found = [f"template.yaml: {finding}" for finding in findings()] + findings_in_token_keys(os.environ)
+    found = [f"template.yaml: {finding}" for finding in findings()]
+    try:
+        found += findings_in_parameters() + findings_in_token_keys(os.environ)
+    except ConfigurationError as error:
+        found.append(str(error))
     if found:
         sys.exit("\n".join(found))
     print("template.yaml: nothing found in what is deployed")

@@ -1,15 +1,11 @@
 """Check the keys of signed tokens before they are deployed, by the rules that the functions apply when they start."""
 
-import shlex
-import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ops.checkout import CHECKOUT
+from ops.validation.configuration import SAM_CONFIGURATION, read_deployments
 from providers.key_sets import KeySetError, read_key_sets
 
-SAM_CONFIGURATION = CHECKOUT / "samconfig.toml"
 _PARAMETER = "TokenJwks"
 
 
@@ -19,13 +15,15 @@ def findings_in_token_keys(environment: Mapping[str, str], configuration: Path =
     Args:
         environment: May have `TOKEN_JWKS`, the value to check.
         configuration: A `samconfig.toml`; `TokenJwks` in the `parameter_overrides` of any of its commands is checked.
+
+    Raises:
+        ConfigurationError: The file is not TOML.
     """
     values = [("TOKEN_JWKS", environment.get("TOKEN_JWKS", ""))]
-    if configuration.exists():
-        try:
-            values += _configured(tomllib.loads(configuration.read_text(encoding="utf-8")), configuration.name)
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            return [f"{configuration.name}: not valid TOML: {error}"]
+    values += [
+        (f"{deployment.where}: {_PARAMETER}", deployment.parameters.get(_PARAMETER, ""))
+        for deployment in read_deployments(configuration)
+    ]
     return [f"{where}: {problem}" for where, value in values if (problem := _problem(value)) is not None]
 
 
@@ -36,19 +34,3 @@ def _problem(value: str) -> str | None:
     except KeySetError as error:
         return str(error)
     return None
-
-
-def _configured(content: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Find the parameter's values. Source: AWS SAM CLI configuration file, `<environment>.<command>.parameters`."""
-    if not isinstance(content, dict):
-        return
-    for name, value in content.items():
-        where = f"{path}.{name}"
-        if name == "parameter_overrides":
-            overrides = shlex.split(value) if isinstance(value, str) else value
-            for override in map(str, overrides):
-                key, _, text = override.removeprefix("ParameterKey=").replace(",ParameterValue=", "=", 1).partition("=")
-                if key == _PARAMETER:
-                    yield f"{where}: {_PARAMETER}", text
-        else:
-            yield from _configured(value, where)

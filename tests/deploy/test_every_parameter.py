@@ -5,10 +5,11 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 from joserfc import jws
@@ -16,7 +17,7 @@ from joserfc.jwk import ECKey
 from jsonschema import Draft202012Validator
 
 from docs.examples.evict_cache.evict_cache import SessionCache
-from ops.local_aws.deployment import deploy
+from ops.local_aws.deployment import DeploymentError, deploy
 from ops.local_aws.logs import FunctionLogs
 from ops.local_aws.stack import LocalStack
 from ops.packaging.package import zip_folder
@@ -65,6 +66,9 @@ LEFT = {
     "CustomerNamespace": "changes every id; tests/unit/test_template.py and tests/unit/test_namespaces.py cover it",
     "ProviderMappingsDirectory": "a layer would have to bring one; tests/unit/test_template.py covers it",
 }
+
+
+QUEUES = ("SessionEvents", "SessionCommands", "RejectedEvents")
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +241,51 @@ def test_nobody_but_the_projector_may_send_commands(stack: LocalStack) -> None:
 
     with pytest.raises(ClientError, match="AccessDenied"):
         anybody.send_message(QueueUrl=stack.outputs["SessionCommandsQueueUrl"], MessageBody=json.dumps(login("forged")))
+
+
+def test_a_publisher_may_send_to_bus_and_queue_and_do_nothing_else(stack: LocalStack) -> None:
+    iam, outputs = stack.client("iam"), stack.outputs
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(
+        RoleName="publisher", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    )["Role"]["Arn"]
+    iam.attach_role_policy(RoleName="publisher", PolicyArn=outputs["PublisherPolicyArn"])
+    keys = stack.client("sts").assume_role(RoleArn=role, RoleSessionName="publisher")["Credentials"]
+    publisher: Any = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], stack.region)
+    sqs, events, dynamodb = (
+        publisher.client(service, endpoint_url=stack.endpoint) for service in ("sqs", "events", "dynamodb")
+    )
+    queue, commands, rejected = (outputs[f"{name}QueueUrl"] for name in QUEUES)
+
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(login("publisher")))
+    entry = {"EventBusName": outputs["EventBusName"], "Source": "com.example.auth", "DetailType": "Login"}
+    put = events.put_events(Entries=[entry | {"Detail": json.dumps(login("publisher-bus"))}])
+
+    assert put["FailedEntryCount"] == 0
+    refusals: list[Callable[[], Any]] = [
+        lambda: sqs.receive_message(QueueUrl=queue),
+        lambda: sqs.send_message(QueueUrl=commands, MessageBody=json.dumps(login("forged"))),
+        lambda: sqs.receive_message(QueueUrl=rejected),
+        lambda: sqs.send_message(QueueUrl=outputs["SessionEventsDeadLetterQueueUrl"], MessageBody="{}"),
+        lambda: events.put_events(Entries=[entry | {"EventBusName": outputs["SessionsEventBusName"], "Detail": "{}"}]),
+        lambda: dynamodb.scan(TableName=outputs["SessionsTableName"]),
+    ]
+    for refused in refusals:
+        with pytest.raises(ClientError, match="AccessDenied"):
+            refused()
+
+
+def test_parameters_that_contradict_each_other_are_not_deployed(stack: LocalStack) -> None:
+    contradiction = {"PublishSessionEvents": "false", "PublishRefreshedSessions": "true"}
+
+    with pytest.raises(DeploymentError, match="PublishRefreshedSessions means nothing unless"):
+        deploy(stack.client, "contradiction", b"", parameters=contradiction)
+
+
+@pytest.mark.parametrize(("name", "value"), [("KmsKeyArn", "alias/sessions"), ("DirectMaxConcurrency", "-1")])
+def test_a_parameter_that_is_wrong_is_not_deployed(stack: LocalStack, name: str, value: str) -> None:
+    with pytest.raises(DeploymentError, match=name):
+        deploy(stack.client, "wrong", b"", parameters={name: value})
 
 
 def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a_dead_letter(stack: LocalStack) -> None:
