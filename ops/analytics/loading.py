@@ -166,9 +166,11 @@ def _read_again(
             events.flush()
             if sifted.lines:
                 _insert(connection, [ArchiveFile(Path(events.name), file.name, 1)], "uncompressed")
-    [(left,)] = connection.execute("SELECT count(*) FROM lines WHERE NOT is_event").fetchall()
-    if left:
-        found.append(Found(Kind.NOT_AN_EVENT, "lines that DuckDB cannot read", left))
+        [(left,)] = connection.execute(
+            "SELECT count(*) FROM lines WHERE NOT is_event AND file = ?", [events.name]
+        ).fetchall()
+        if left:
+            found.append(Found(Kind.NOT_AN_EVENT, f"{file.name}: lines that DuckDB cannot read", left))
     return found
 
 

@@ -130,10 +130,28 @@ def reading(
 
 
 @contextmanager
-def tables(folder: Path, shown: Range, problems: tuple[Problem, ...], counts: Mapping[str, int]) -> Iterator[Archive]:
-    """Open the Parquet files of a folder as tables."""
-    with TemporaryDirectory() as work, duckdb.connect(Path(work) / "tables.duckdb") as connection:
-        _set_up(connection, Path(work))
+def tables(
+    folder: Path,
+    shown: Range,
+    problems: tuple[Problem, ...],
+    counts: Mapping[str, int],
+    *,
+    work: Path | None = None,
+) -> Iterator[Archive]:
+    """Open the Parquet files of a folder as tables.
+
+    Args:
+        folder: Where the files are.
+        shown: The range that they show.
+        problems: Of the archive.
+        counts: Of the archive.
+        work: A folder for files of its own, while in this context; None: the system's.
+    """
+    with (
+        TemporaryDirectory(dir=work, prefix=".tables-") as own,
+        duckdb.connect(Path(own) / "tables.duckdb") as connection,
+    ):
+        _set_up(connection, Path(own))
         for name, file in (("sessions", SESSIONS), ("transitions", TRANSITIONS)):
             connection.execute(f"CREATE VIEW {name} AS FROM read_parquet({literal(folder / file)})")
         connection.execute(one_row("report_range", since=shown.since, until=shown.until))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ops.analytics.loading import ArchiveFile
@@ -59,15 +60,25 @@ def make_report(plan: Plan, advance: Callable[[int], object] = lambda _: None) -
         OSError: The folder cannot be written.
     """
     plan.out.mkdir(parents=True, exist_ok=True)
-    with reading(plan.files, plan.out, found=plan.found, advance=advance) as archive:
-        problems = archive.write(plan.shown, plan.out, key=plan.key, now=plan.now)
+    with TemporaryDirectory(dir=plan.out, prefix=".report-") as folder:
+        document = _write(plan, Path(folder), advance)
+        for name in FILES:
+            if (Path(folder) / name).exists():
+                (Path(folder) / name).replace(plan.out / name)
+    return document
+
+
+def _write(plan: Plan, folder: Path, advance: Callable[[int], object]) -> dict[str, Any]:
+    """Write the files of a report where nobody reads them yet, so that none is ever half of two reports."""
+    with reading(plan.files, folder, found=plan.found, advance=advance) as archive:
+        problems = archive.write(plan.shown, folder, key=plan.key, now=plan.now)
         proof = Proof(plan.compare(archive) if plan.compare else None)
-    with tables(plan.out, plan.shown, problems, archive.counts) as opened:
+    with tables(folder, plan.shown, problems, archive.counts, work=folder) as opened:
         proof = proof.with_sums(sums_of(opened))
         if plan.write_page is not None:
-            proof = proof.with_sums(plan.write_page(opened, proof, plan.out / PAGE))
+            proof = proof.with_sums(plan.write_page(opened, proof, folder / PAGE))
         document = document_of(opened, proof, plan)
-    (plan.out / DOCUMENT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    (folder / DOCUMENT).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return document
 
 

@@ -103,7 +103,9 @@ def check(line: bytes) -> None:
         NewerFormatError: A later release wrote it.
     """
     try:
-        detail = json.loads(line)
+        detail = json.loads(line, object_pairs_hook=_unique)
+    except NotAnEventError:
+        raise
     except (ValueError, RecursionError):
         raise NotAnEventError("it is not valid JSON") from None
     if not isinstance(detail, dict):
@@ -114,6 +116,14 @@ def check(line: bytes) -> None:
     if form != FORMAT:
         raise NotAnEventError("it has no format")
     _check_detail(detail)
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse a member that is there twice: of two, each reader takes another one. Source: RFC 8259 section 4."""
+    found = dict(members)
+    if len(found) < len(members):
+        raise NotAnEventError("it has a member twice")
+    return found
 
 
 def _check_detail(detail: dict[str, Any]) -> None:

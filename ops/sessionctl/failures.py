@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLC0415 (botocore takes half a second to import, and where nothing fails nothing here runs)
 
+import errno
 import re
 import sys
 from typing import TYPE_CHECKING
@@ -53,6 +54,8 @@ _GONE = frozenset(
 )
 """Error codes. Sources: "Common Errors" of each service's API reference, and its own errors."""
 
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
 _NAMED_ACTION = re.compile(r"not authorized to perform:?\s+([\w-]+:\w+)", re.IGNORECASE)
 _SERVICES = {
     "dynamodb": "dynamodb",
@@ -101,16 +104,36 @@ def explain(error: Exception) -> str | None:
         line = str(error)
     elif isinstance(error, OSError):
         line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    elif "botocore" in sys.modules:  # otherwise it is none of theirs, and --help need not wait for an import
-        line = _explain_aws(error)
+        if error.errno in _NO_ROOM:
+            line += ": free some disk, or write to another one"
     else:
-        line = None
+        line = _explain_duckdb(error) if "duckdb" in sys.modules else None
+        if line is None and "botocore" in sys.modules:  # else it is none of theirs, and --help waits for no import
+            line = _explain_aws(error)
     return None if line is None else " ".join(line.split())
 
 
 def is_denied(error: "ClientError") -> bool:
     """Whether a permission is missing."""
     return error.response["Error"].get("Code") in _DENIED
+
+
+def _explain_duckdb(error: Exception) -> str | None:
+    import duckdb
+
+    says = f"DuckDB says: {str(error).splitlines()[0]}" if str(error) else ""
+    match error:
+        case duckdb.InterruptException():
+            return "interrupted; what an earlier run wrote is as it was, and running it again is safe"
+        case duckdb.OutOfMemoryException():
+            return (
+                "DuckDB has no room left: what does not fit into memory goes to files beside the report, 0.6 GB a "
+                f"million sessions, so free some disk, or choose another one with --out (of `sql`: with TMPDIR). {says}"
+            )
+        case duckdb.IOException() | duckdb.TransactionException() | duckdb.FatalException():
+            return f"DuckDB cannot write its files: free some disk, or choose another one with --out or TMPDIR. {says}"
+        case _:
+            return None
 
 
 def _explain_aws(error: Exception) -> str | None:  # noqa: PLR0911 (a line per error)

@@ -4,6 +4,8 @@ import csv
 import hmac
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +20,16 @@ from typer.testing import CliRunner, Result
 from ops.analytics.fetching import Copy
 from ops.sessionctl.app import app
 from ops.sessionctl.archives import cache_folder
+from ops.sessionctl.failures import explain
 from tests.unit.test_analytics_reading import ended, started, write
+
+FULL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from ops.sessionctl.app import app
+app(sys.argv[2:])
+"""
+"""Runs sessionctl where no file may grow beyond so many bytes: a write is refused as on a disk that is full."""
 
 TABLES = ["sessions.parquet", "transitions.parquet"]
 
@@ -189,3 +200,37 @@ def test_a_range_is_a_duration_a_date_or_a_time(folder: Path) -> None:
     assert document["until"] == "2026-03-01T12:00:00.000Z"
     assert abs((datetime.now(UTC) - datetime.fromisoformat(document["since"])).total_seconds() - 30 * 86400) < 60
     assert [problem["kind"] for problem in document["problems"]] == ["an empty range"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [5_000, 15_000, 400_000], ids=["DuckDB's head", "DuckDB's tables", "the page"])
+def test_a_disk_that_is_full_is_told_in_a_line_and_the_report_before_stays(folder: Path, limit: int) -> None:
+    assert run("report", "--from", str(folder), "--out", "june").exit_code == 0
+    before = {path.name: path.read_bytes() for path in Path("june").iterdir()}
+
+    found = subprocess.run(  # noqa: S603 # our own program
+        [sys.executable, "-c", FULL_DISK, str(limit), "report", "--from", str(folder), "--out", "june"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (found.returncode, found.stdout) == (2, "")
+    assert len(found.stderr.splitlines()) == 1
+    assert "free some disk" in found.stderr
+    assert {path.name: path.read_bytes() for path in Path("june").iterdir()} == before
+
+
+@pytest.mark.parametrize("command", [["report"], ["sql", "SELECT count(*) FROM sessions"]])
+def test_too_little_memory_is_told_in_a_line(folder: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.setattr("ops.analytics.reading.MEMORY", "5MB")
+
+    result = run(*command, "--from", str(folder))
+
+    assert result.exit_code == 2
+    assert "no room left" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_interrupted_query_says_that_nothing_is_changed() -> None:
+    assert "running it again is safe" in str(explain(duckdb.InterruptException("INTERRUPT Error: Interrupted!")))
