@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.recovery.dead_letters import dead_letter_queues
 from ops.status import alarms, functions, projections, roles, tables, waiting
 from ops.status.lines import Commands, Line, State, several
-from ops.status.parameters import contradictions, notes
 from ops.status.policies import Deployed
+from ops.validation.parameters import contradictions, notes
 from processors.aws.errors import ReadError, ThroughputError
 from schemas.errors import MalformedItemError
 
@@ -95,6 +95,9 @@ class Looker:
                 )
         for queue in dead_letter_queues(outputs):
             yield f"dead letters: {queue.name}", partial(waiting.dead_letters_line, sqs, queue, commands, now)
+        if "SessionsBusDeadLetterQueueUrl" in outputs:
+            unpublished = outputs["SessionsBusDeadLetterQueueUrl"]
+            yield waiting.UNPUBLISHED, partial(waiting.unpublished_line, sqs, unpublished, commands)
         rejected = outputs["RejectedEventsQueueUrl"]
         yield "rejected events", partial(waiting.rejected_line, sqs, rejected, commands, now)
         bucket = outputs["FailedBatchesBucketName"]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _LOOK_AGAIN_AFTER_SECONDS = 2.5
 """Longer than the batching window of a function that takes from the queue."""
 
+UNPUBLISHED = "life-cycle events not published"
+
 _MOST_READ = 100
 _SHOWN_REASONS = 3
 _TOO_OLD = timedelta(minutes=5)
@@ -85,6 +87,17 @@ def dead_letters_line(sqs: "SQSClient", queue: DeadLetterQueue, commands: Comman
         [commands.ours("dead-letters", "list", *chosen), commands.ours("dead-letters", "redrive", *chosen)],
         {"count": seen.total, "oldest_seconds": longest and longest.total_seconds()},
     )
+
+
+def unpublished_line(sqs: "SQSClient", url: str, commands: Commands) -> Line:
+    """Say how many life-cycle events the bus could not encrypt; they are told again, not redriven."""
+    visible, hidden, _ = _counts(sqs, url)
+    count = visible + hidden
+    if not count:
+        return Line(UNPUBLISHED, State.OK, "none", facts={"count": 0})
+    words = f"{count:,} that the bus could not encrypt: check the key's policy, tell them again, then empty the queue"
+    again = [commands.ours("rebuild", "register"), commands.aws("sqs", "purge-queue", "--queue-url", url)]
+    return Line(UNPUBLISHED, State.WAITS, words, again, {"count": count})
 
 
 def rejected_line(sqs: "SQSClient", url: str, commands: Commands, now: datetime) -> Line:

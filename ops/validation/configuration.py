@@ -9,20 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ops.checkout import CHECKOUT
+from ops.validation.parameters import contradictions
 from ops.validation.resolution import resolved
 from ops.validation.translation import load_template
 from processors.runtime.settings import Settings, SettingsError
 
 SAM_CONFIGURATION = CHECKOUT / "samconfig.toml"
-
-_ON = "true"
-_NEEDS = {
-    "PublishRefreshedSessions": "PublishSessionEvents",
-    "ExpiryIntervalSeconds": "PublishSessionEvents",
-    "ArchiveRetentionDays": "ArchiveSessionEvents",
-    "DirectMaxConcurrency": "EnableEventBridgeDirect",
-}
-"""Parameters that mean nothing unless another one is `true`."""
 
 
 class ConfigurationError(Exception):
@@ -123,11 +115,7 @@ def _wrong(value: str, definition: Mapping[str, Any] | None) -> str | None:
 def _contradictions(deployment: Deployment, definitions: Mapping[str, Any]) -> Iterator[str]:
     given = deployment.parameters
     values = {name: str(definition.get("Default", "")) for name, definition in definitions.items()} | dict(given)
-    for name, needed in _NEEDS.items():
-        if given.get(name, "") not in ("", str(definitions[name]["Default"])) and values[needed] != _ON:
-            yield f"{name}={given[name]} means nothing unless {needed}={_ON}"
-    if int(values["SessionTtlSeconds"]) > int(values["SessionMaxLifetimeSeconds"]):
-        yield "SessionTtlSeconds is above SessionMaxLifetimeSeconds, which cuts it"
+    yield from contradictions(values)
     if values["KmsKeyArn"] and deployment.region and values["KmsKeyArn"].split(":")[3] != deployment.region:
         yield f"KmsKeyArn names a key of another region than {deployment.region}, where this is deployed"
     for name, resource in resolved(given).items():

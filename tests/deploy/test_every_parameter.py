@@ -278,7 +278,7 @@ def test_a_publisher_may_send_to_bus_and_queue_and_do_nothing_else(stack: LocalS
 def test_parameters_that_contradict_each_other_are_not_deployed(stack: LocalStack) -> None:
     contradiction = {"PublishSessionEvents": "false", "PublishRefreshedSessions": "true"}
 
-    with pytest.raises(DeploymentError, match="PublishRefreshedSessions means nothing unless"):
+    with pytest.raises(DeploymentError, match="PublishRefreshedSessions does nothing without PublishSessionEvents"):
         deploy(stack.client, "contradiction", b"", parameters=contradiction)
 
 

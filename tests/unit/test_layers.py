@@ -174,7 +174,7 @@ def test_no_environment_is_read_and_no_client_made_at_import(name: str) -> None:
         ("importing", {"rebuilding"}),
         ("recovery", set()),
         ("analytics", set()),
-        ("status", {"recovery", "verification"}),
+        ("status", {"recovery", "validation", "verification"}),
         ("packaging", {"validation"}),
         ("local_aws", {"engines", "packaging", "validation"}),
     ],

@@ -55,19 +55,24 @@ def test_a_wrong_value_is_named_with_what_would_be_right(tmp_path: Path, name: s
         ),
         (
             {"DirectMaxConcurrency": "5"},
-            "DirectMaxConcurrency=5 means nothing unless EnableEventBridgeDirect=true",
+            "DirectMaxConcurrency does nothing without EnableEventBridgeDirect: switch that on too",
         ),
-        ({"ArchiveRetentionDays": "30"}, "ArchiveRetentionDays=30 means nothing unless ArchiveSessionEvents=true"),
+        (
+            {"ArchiveRetentionDays": "30"},
+            "ArchiveRetentionDays does nothing without ArchiveSessionEvents: switch that on too",
+        ),
         (
             {"SessionTtlSeconds": "604801"},
-            "SessionTtlSeconds is above SessionMaxLifetimeSeconds, which cuts it",
+            "SessionTtlSeconds (604801) is above SessionMaxLifetimeSeconds (604800)",
         ),
     ],
 )
 def test_parameters_that_contradict_each_other_are_named(
     tmp_path: Path, parameters: dict[str, str], problem: str
 ) -> None:
-    assert findings(tmp_path, **parameters) == [problem]
+    [found] = findings(tmp_path, **parameters)
+
+    assert found.startswith(problem)
 
 
 def test_what_the_functions_would_refuse_at_their_start_is_found_before(tmp_path: Path) -> None:

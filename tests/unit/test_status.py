@@ -16,9 +16,9 @@ from ops.status import functions, tables, waiting
 from ops.status.alarms import alarms_line
 from ops.status.lines import Commands, Line, State, in_words, waits
 from ops.status.looking import Looker
-from ops.status.parameters import contradictions, notes
 from ops.status.policies import Deployed, missing_statements
 from ops.status.roles import permissions_line
+from ops.validation.parameters import contradictions, notes
 from ops.validation.translation import translate
 from processors.intake.rejections import rejection
 from processors.intake.vocabulary import vocabulary
@@ -88,6 +88,17 @@ def test_an_empty_dead_letter_queue_is_well(aws: None) -> None:
     line = waiting.dead_letters_line(client("sqs"), DeadLetterQueue("rule", queue_with(), "events"), COMMANDS, now())
 
     assert (line.state, line.words, list(line.commands)) == (State.OK, "none", [])
+
+
+def test_life_cycle_events_that_the_bus_could_not_encrypt_wait_for_a_person(aws: None) -> None:
+    none, two = (waiting.unpublished_line(client("sqs"), queue_with(*bodies), COMMANDS) for bodies in ((), ("a", "b")))
+
+    assert (none.state, none.words) == (State.OK, "none")
+    assert (two.state, two.facts) == (State.WAITS, {"count": 2})
+    assert [command.split()[:3] for command in two.commands] == [
+        ["sessionctl", "rebuild", "register"],
+        ["aws", "sqs", "purge-queue"],
+    ]
 
 
 def test_rejected_events_are_counted_by_the_reasons_of_the_last_hour(aws: None) -> None:

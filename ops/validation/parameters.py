@@ -24,6 +24,8 @@ def contradictions(parameters: Mapping[str, str]) -> Iterator[str]:
         yield "ExpiryIntervalSeconds does nothing without PublishSessionEvents: switch that on too"
     if parameters.get("ArchiveSessionEvents", _OFF) == _OFF and parameters.get("ArchiveRetentionDays", "0") != "0":
         yield "ArchiveRetentionDays does nothing without ArchiveSessionEvents: switch that on too"
+    if parameters.get("EnableEventBridgeDirect", _OFF) == _OFF and parameters.get("DirectMaxConcurrency", "10") != "10":
+        yield "DirectMaxConcurrency does nothing without EnableEventBridgeDirect: switch that on too"
     if parameters.get("CustomerNamespace") == "provider" and parameters.get("CustomerNamespaces", "{}").strip() == "{}":
         yield (
             "CustomerNamespace is provider and CustomerNamespaces is empty, so logout tokens and security events, "
