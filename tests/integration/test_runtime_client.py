@@ -15,7 +15,7 @@ from ops.demo.samples import SAMPLES, moved
 from ops.local_aws.emulator import REGION, Emulator
 from ops.local_aws.environment import aws_settings
 from ops.packaging.runtime_api import Answer, LambdaRuntime, RuntimeClientError
-from tests.resolved_template import resolved
+from ops.validation.resolution import resolved
 
 PARAMETERS = {"EnableEventBridgeDirect": "true", "DynamoDbBatchStatements": "false"}
 RESOURCES = resolved(PARAMETERS)

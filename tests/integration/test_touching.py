@@ -8,6 +8,7 @@ import pytest
 
 from ops.rebuilding.touching import Touch, touch
 from ops.validation.filters import FilterCriteria
+from ops.validation.resolution import resolved
 from processors import stream_projector
 from processors.life_cycle.transitions import change_of, expiry_to_note, transition_of
 from processors.session_table import SessionTable
@@ -15,7 +16,6 @@ from schemas.item_mapping import key_of
 from schemas.keys import Key
 from schemas.stream import read_record
 from tests.conftest import Backend, at, login, logout, logout_all
-from tests.resolved_template import resolved
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("clock_of_the_tests")]
 

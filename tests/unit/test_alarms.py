@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from ops.validation.checks import ALL_ON
+from ops.validation.resolution import resolved
 from ops.validation.translation import translate
 from schemas.outcomes import Outcome
-from tests.resolved_template import resolved
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("SqsConsumer", "StreamProjector", "EventBridgeConsumer", "SessionPublisher", "ExpirySweeper")

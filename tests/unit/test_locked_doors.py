@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from ops.validation.checks import ALL_ON
+from ops.validation.resolution import resolved
 from ops.validation.translation import load_template
-from tests.resolved_template import resolved
 
 KEY = ALL_ON["KmsKeyArn"]
 WITHOUT_KEY = ALL_ON | {"KmsKeyArn": ""}

@@ -14,7 +14,7 @@ from ministack.core.iam_evaluator import (  # type: ignore[import-untyped] # has
 from samtranslator.yaml_helper import yaml_parse
 
 from ops.validation.checks import ALL_ON
-from tests.resolved_template import resolved
+from ops.validation.resolution import resolved
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PUBLISHER = EXAMPLES / "publisher.yaml"

@@ -15,6 +15,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from ops.validation.checks import ALL_ON
 from ops.validation.filters import FilterCriteria
+from ops.validation.resolution import resolved
 from ops.validation.translation import TEMPLATE_PATH, translate
 from processors.life_cycle.sweeps import RUN_SECONDS
 from processors.projections.state import CAPACITY
@@ -23,7 +24,6 @@ from providers.mapping_files import read_mapping_file
 from providers.provider_mappings import DIRECTORY as MAPPINGS
 from schemas.item_mapping import write_item
 from schemas.items import Session
-from tests.resolved_template import resolved
 
 KEYS = {"keys": [ECKey.generate_key("P-256", private=False).as_dict()]}
 JWKS = json.dumps(KEYS)

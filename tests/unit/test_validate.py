@@ -7,8 +7,8 @@ import pytest
 from cfnlint.api import lint
 
 from ops.validation.checks import ALL_ON, findings
+from ops.validation.resolution import resolved
 from ops.validation.translation import TEMPLATE_PATH, load_template, translate
-from tests.resolved_template import resolved
 
 ROOT = TEMPLATE_PATH.parent
 pytestmark = pytest.mark.slow
