@@ -67,6 +67,8 @@ def adapt(template: dict[str, Any]) -> None:
         if "RedrivePolicy" in properties:
             properties["VisibilityTimeout"] = VISIBILITY_SECONDS
     for properties in _of_type(template, "AWS::Serverless::Function"):
+        # There is no CodeDeploy here: an alias moves to the new version at once.
+        properties.pop("DeploymentPreference", None)
         for event in properties.get("Events", {}).values():
             if event["Type"] == "SQS":
                 event["Properties"]["ScalingConfig"] = {"MaximumConcurrency": CONCURRENCY}

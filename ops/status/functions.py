@@ -102,8 +102,10 @@ def mappings_line(client: Any, part: Part, stream_arn: str, commands: Commands) 
         ClientError: Lambda refused.
         BotoCoreError: It could not be reached.
     """
-    found = client.list_event_source_mappings(FunctionName=part.function)["EventSourceMappings"]
-    arns = {each["EventSourceArn"]: each for each in found}
+    # All of them: asked for a function, Lambda leaves out those of its alias (docs/upgrading.md, gradual deployment).
+    pages = client.get_paginator("list_event_source_mappings").paginate()
+    found = [each for page in pages for each in page["EventSourceMappings"]]
+    arns = {each["EventSourceArn"]: each for each in found if each["FunctionArn"].split(":")[6] == part.function}
     wanted = {name: url.rpartition("/")[2] for name, url in part.queues}
     if part.reads_stream:
         wanted[_TABLES_STREAM] = stream_arn

@@ -5,12 +5,21 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ops.local_aws.stack import LocalStack
-from ops.validation.translation import TEMPLATE_PATH
+from ops.packaging.gradual import make_gradual
+from ops.validation.translation import TEMPLATE_PATH, load_template
 from schemas.times import format_rfc3339
 from tests.deploy.conftest import sessionctl
 
 PREVIOUS = Path(__file__).with_name("previous-template.yaml")
 """The template of 0.1.0."""
+
+
+def gradual_template(folder: Path) -> Path:
+    template = load_template()
+    make_gradual(template, shift="Canary10Percent15Minutes", deployment="1")
+    path = folder / "gradual.json"
+    path.write_text(json.dumps(template))
+    return path
 
 
 def event(name: str, kind: str = "login") -> str:
@@ -49,7 +58,7 @@ def test_commands_that_wait_in_the_old_queue_are_carried_out_after_the_update() 
             assert (session["end_reason"], session["ended_at"]) == ("revoked", revoked_at)
 
 
-def test_sessions_survive_the_update_and_go_on(tmp_path: Path) -> None:
+def test_sessions_survive_the_update_and_go_on_and_so_they_do_behind_aliases(tmp_path: Path) -> None:
     with LocalStack("upgraded", template=PREVIOUS) as stack:
         queue, sqs = stack.outputs["SessionEventsQueueUrl"], stack.client("sqs")
         for name in ("s-1", "s-2"):
@@ -63,6 +72,17 @@ def test_sessions_survive_the_update_and_go_on(tmp_path: Path) -> None:
         stack.settle()
         activity = sessionctl(stack, "get", "customer", "c-1")
 
+        gradual = gradual_template(tmp_path)
+        stack.deploy(gradual, {})
+        mappings = stack.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        sqs.send_message(QueueUrl=stack.outputs["SessionEventsQueueUrl"], MessageBody=event("s-4"))
+        stack.settle()
+        behind_aliases = sessionctl(stack, "get", "customer", "c-1")
+        found = {line["name"]: line["state"] for line in sessionctl(stack, "status")["lines"]}
+
+        assert {mapping["FunctionArn"].rpartition(":")[2] for mapping in mappings} == {"live"}
+        assert behind_aliases["session_count"] == 3
+        assert {state for name, state in found.items() if name.startswith("mappings: ")} == {"ok"}
         assert [session["session_id"] for session in activity["sessions"]] == ["s-2", "s-3"]
         assert activity["session_count"] == 2
         assert sessionctl(stack, "audit")["is_clean"]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -191,16 +192,18 @@ class Functions:
     def get_function_concurrency(self, **_: Any) -> Any:
         return {} if self._reserved is None else {"ReservedConcurrentExecutions": self._reserved}
 
-    def list_event_source_mappings(self, **_: Any) -> Any:
-        return {"EventSourceMappings": self._mappings}
+    def get_paginator(self, _: str) -> Any:
+        return SimpleNamespace(paginate=lambda: [{"EventSourceMappings": [each]} for each in self._mappings])
 
 
 CONSUMER = functions.Part("consumer", "consumer-1", "/logs", (("session events", "https://sqs/1/events"),))
 PROJECTOR = functions.Part("projector", "projector-1", "/logs", reads_stream=True)
 
 
-def mapping(arn: str, state: str = "Enabled", last: str = "OK") -> dict[str, str]:
-    return {"UUID": "uuid-1", "EventSourceArn": arn, "State": state, "LastProcessingResult": last}
+def mapping(arn: str, state: str = "Enabled", last: str = "OK", function: str = "") -> dict[str, str]:
+    function = function or ("projector-1" if "stream" in arn else "consumer-1")
+    named = {"FunctionArn": f"arn:aws:lambda:eu-west-1:1:function:{function}", "EventSourceArn": arn}
+    return named | {"UUID": "uuid-1", "State": state, "LastProcessingResult": last}
 
 
 def test_a_function_that_can_run_is_well() -> None:
@@ -235,7 +238,13 @@ def test_a_function_that_cannot_run_says_why(settings: dict[str, Any], words: st
     ("part", "found", "words"),
     [
         (CONSUMER, [mapping("arn:aws:sqs:eu-west-1:1:events")], ""),
+        (CONSUMER, [mapping("arn:aws:sqs:eu-west-1:1:events", function="consumer-1:live")], ""),
         (CONSUMER, [], "nothing invokes it with session events"),
+        (
+            CONSUMER,
+            [mapping("arn:aws:sqs:eu-west-1:1:events", function="another-stacks")],
+            "nothing invokes it with session events",
+        ),
         (
             CONSUMER,
             [mapping("arn:aws:sqs:eu-west-1:1:events", "Disabled")],
