@@ -4,6 +4,8 @@ VENV ?= .venv
 ARGS ?=
 SEEDS ?= 1-20000
 GRADUAL ?=
+SESSIONS_STREAM ?=
+BUILD_OPTIONS = $(if $(GRADUAL),--gradual "$(GRADUAL)") $(if $(SESSIONS_STREAM),--sessions-stream "$(SESSIONS_STREAM)")
 BIN := $(VENV)/bin
 SAM_VENV ?= .venv-sam
 CHECKOV_VENV ?= .venv-checkov
@@ -63,9 +65,9 @@ validate: $(VENV)/dev.ready $(SAM_VENV)/ready $(CHECKOV_VENV)/ready ## Check the
 	$(BIN)/python -m ops.validation resolved > $(CHECKOV_VENV)/template.json
 	$(CHECKOV_VENV)/bin/checkov --config-file .checkov.yaml --file $(CHECKOV_VENV)/template.json
 
-build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start (GRADUAL=Canary10Percent15Minutes: docs/upgrading.md)
-	$(if $(GRADUAL),$(BIN)/python -m ops.packaging gradual "$(GRADUAL)" gradual-template.json)
-	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build $(if $(GRADUAL),--template-file gradual-template.json)
+build: $(VENV)/dev.ready $(SAM_VENV)/ready ## Build the functions for Lambda; say how large they are and how fast they start (GRADUAL=, SESSIONS_STREAM=: docs/upgrading.md)
+	$(if $(strip $(BUILD_OPTIONS)),$(BIN)/python -m ops.packaging template built-template.json $(BUILD_OPTIONS))
+	MAKEFLAGS= PYTHON="$(abspath $(BIN)/python)" $(SAM) build $(if $(strip $(BUILD_OPTIONS)),--template-file built-template.json)
 	$(BIN)/python -m ops.packaging report
 
 # What `sam build` calls, with ARTIFACTS_DIR, for the functions of the template.

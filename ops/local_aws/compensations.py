@@ -103,7 +103,7 @@ def _leave_out(template: dict[str, Any], kinds: set[str]) -> None:
     for name in left_out:
         del template["Resources"][name]
     outputs = template.get("Outputs", {})
-    for name in [name for name, output in outputs.items() if output["Value"].get("Ref") in left_out]:
+    for name in [name for name, output in outputs.items() if output["Value"] in [{"Ref": each} for each in left_out]]:
         del outputs[name]
 
 

@@ -1,6 +1,6 @@
 """`python -m ops.packaging package FOLDER` is what `sam build` calls; `report` tells what it made.
 
-`gradual SHIFT FILE` writes the template of a gradual deployment.
+`template FILE` writes the template that is built with options which cannot be parameters.
 """
 
 import argparse
@@ -14,20 +14,21 @@ from ops.packaging.package import BuildError, package, require_python
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `package FOLDER`, `report` or `gradual SHIFT FILE`; ends the process with a message where that fails."""
+    """Run `package FOLDER`, `report` or `template FILE`; ends the process with a message where that fails."""
     parser = argparse.ArgumentParser(prog="python -m ops.packaging", description="Build what Lambda runs.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("package", help="fill a folder for Lambda").add_argument("folder", type=Path)
     commands.add_parser("report", help="size and start-up of what sam build made")
-    gradual = commands.add_parser("gradual", help="write the template that moves traffic step by step")
-    gradual.add_argument("shift", help="as AWS CodeDeploy names it, for example Canary10Percent15Minutes")
-    gradual.add_argument("file", type=Path)
+    template = commands.add_parser("template", help="write a template with options that cannot be parameters")
+    template.add_argument("file", type=Path)
+    template.add_argument("--gradual", metavar="SHIFT", help="move traffic step by step: Canary10Percent15Minutes")
+    template.add_argument("--sessions-stream", metavar="ARN", help="work on the table of this stream: a restored one")
     options = parser.parse_args(arguments)
     try:
         if options.command == "package":
             package(options.folder, python=require_python())
-        elif options.command == "gradual":
-            _write_gradual(options.shift, options.file)
+        elif options.command == "template":
+            _write_template(options.file, options.gradual, options.sessions_stream)
         else:
             from ops.packaging.report import report  # noqa: PLC0415 (`package` has to run without our dependencies)
 
@@ -36,12 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"build: {error}")
 
 
-def _write_gradual(shift: str, file: Path) -> None:
+def _write_template(file: Path, shift: str | None, stream_arn: str | None) -> None:
     from ops.packaging.gradual import make_gradual  # noqa: PLC0415 (as above)
+    from ops.packaging.restored import use_table  # noqa: PLC0415 (as above)
     from ops.validation.translation import load_template  # noqa: PLC0415 (as above)
 
     template = load_template()
-    make_gradual(template, shift=shift, deployment=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    if stream_arn is not None:
+        template = use_table(template, stream_arn)
+    if shift is not None:
+        make_gradual(template, shift=shift, deployment=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
     file.write_text(json.dumps(template, indent=1) + "\n", encoding="utf-8")
 
 

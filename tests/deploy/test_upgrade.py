@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ops.local_aws.stack import LocalStack
 from ops.packaging.gradual import make_gradual
+from ops.packaging.restored import use_table
 from ops.validation.translation import TEMPLATE_PATH, load_template
 from schemas.times import format_rfc3339
 from tests.deploy.conftest import sessionctl
@@ -89,3 +90,41 @@ def test_sessions_survive_the_update_and_go_on_and_so_they_do_behind_aliases(tmp
         assert {name: stack.outputs[name] for name in ("SessionsTableName", "ProjectionsTableName")} == {
             name: before[name] for name in ("SessionsTableName", "ProjectionsTableName")
         }
+
+
+def test_a_stack_goes_on_with_a_restored_table_as_the_runbook_says(tmp_path: Path) -> None:
+    with LocalStack("restored") as stack:
+        dynamodb, sqs = stack.client("dynamodb"), stack.client("sqs")
+
+        def consume(*bodies: str) -> None:
+            for body in bodies:
+                sqs.send_message(QueueUrl=stack.outputs["SessionEventsQueueUrl"], MessageBody=body)
+            stack.settle()
+
+        since = [event("s-1", "logout"), event("s-3")]
+        consume(event("s-1"), event("s-2"))
+        damaged, restored = stack.outputs["SessionsTableName"], "session-events-restored"
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=damaged, TargetTableName=restored, UseLatestRestorableTime=True
+        )
+        consume(*since)
+        dynamodb.delete_item(TableName=damaged, Key={"PK": {"S": "suuid#s-2"}, "SK": {"S": "c#c-1"}})
+        stack.settle()
+
+        specification = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+        dynamodb.update_table(TableName=restored, StreamSpecification=specification)
+        stream = dynamodb.describe_table(TableName=restored)["Table"]["LatestStreamArn"]
+        path = tmp_path / "restored.json"
+        path.write_text(json.dumps(use_table(load_template(), stream)))
+        stack.deploy(path, {})
+        forgotten = sessionctl(stack, "get", "session", "s-1", "--customer", "c-1")["session_state"]
+        consume(*since)
+        sessionctl(stack, "rebuild", "register")
+        sessionctl(stack, "rebuild", "all")
+        stack.settle()
+        activity = sessionctl(stack, "get", "customer", "c-1")
+
+        assert forgotten == "active"
+        assert stack.outputs["SessionsTableName"] == restored
+        assert [session["session_id"] for session in activity["sessions"]] == ["s-2", "s-3"]
+        assert sessionctl(stack, "verify")["is_clean"]

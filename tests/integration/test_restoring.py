@@ -49,14 +49,14 @@ class Stack:
 
     def consume(self, events: Sequence[Event | dict[str, Any]]) -> None:
         """Have events consumed and projected, and the logouts that policies decide upon them."""
-        todo = list(events)
+        todo: list[Event | dict[str, Any]] = list(events)
         while todo or len(self.backend.stream_records()) > self._seen:
             records = [sqs_record(event) for event in todo]
             assert sqs_consumer.lambda_handler({"Records": records}, None) == {"batchItemFailures": []}
             changes = self.backend.stream_records()[self._seen :]
             self._seen += len(changes)
             assert stream_projector.lambda_handler({"Records": changes}, None) == {"batchItemFailures": []}
-            todo = self.backend.messages(self.backend.commands_queue)
+            todo = [*self.backend.messages(self.backend.commands_queue)]
 
     def restore(self, items: Sequence[dict[str, Any]]) -> None:
         """Put a table with these items, none of which is in its stream, in the place of the register."""

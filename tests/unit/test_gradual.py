@@ -124,7 +124,7 @@ def test_a_shift_that_codedeploy_does_not_know_is_refused_with_those_that_it_doe
     shift: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["gradual", shift, str(tmp_path / "template.json")])
+        main(["template", str(tmp_path / "template.json"), "--gradual", shift])
 
     assert "there are Canary10Percent5Minutes, " in str(ended.value)
     assert not (tmp_path / "template.json").exists()
@@ -132,7 +132,7 @@ def test_a_shift_that_codedeploy_does_not_know_is_refused_with_those_that_it_doe
 
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_the_build_writes_a_template_that_says_which_deployment_it_is(shift: str, tmp_path: Path) -> None:
-    main(["gradual", shift, str(tmp_path / "template.json")])
+    main(["template", str(tmp_path / "template.json"), "--gradual", shift])
 
     written = json.loads((tmp_path / "template.json").read_text())
     functions = [each["Properties"] for each in written["Resources"].values() if each["Type"] == FUNCTION]
