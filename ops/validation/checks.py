@@ -34,6 +34,7 @@ ALL_ON = {
     "AuthEventsArchiveDays": "30",
     "KmsKeyArn": "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "SessionEventsQueueName": "session-events",
+    "QueuePublisherArns": "arn:aws:iam::123456789012:role/web-login,arn:aws:iam::210987654321:root",
 }
 """Parameters with which every resource exists."""
 

@@ -54,6 +54,7 @@ OTHER = {
     "AuthEventsArchiveDays": "30",
     "DirectMaxConcurrency": "2",
     "SessionEventsQueueName": "every-parameter-events",
+    "QueuePublisherArns": "arn:aws:iam::000000000000:role/queue-publisher,arn:aws:iam::000000000000:role/other",
     "MaxReceiveCount": "6",
     "KmsKeyArn": "arn:aws:kms:us-east-1:000000000000:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     "LogLevel": "DEBUG",
@@ -243,18 +244,36 @@ def test_nobody_but_the_projector_may_send_commands(stack: LocalStack) -> None:
         anybody.send_message(QueueUrl=stack.outputs["SessionCommandsQueueUrl"], MessageBody=json.dumps(login("forged")))
 
 
-def test_a_publisher_may_send_to_bus_and_queue_and_do_nothing_else(stack: LocalStack) -> None:
-    iam, outputs = stack.client("iam"), stack.outputs
+def as_role(stack: LocalStack, name: str, policy_arn: str = "") -> Callable[[str], Any]:
+    """Make a role and assume it; gives its boto3 clients by the service's name."""
+    iam = stack.client("iam")
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     role = iam.create_role(
-        RoleName="publisher", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        RoleName=name, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     )["Role"]["Arn"]
-    iam.attach_role_policy(RoleName="publisher", PolicyArn=outputs["PublisherPolicyArn"])
-    keys = stack.client("sts").assume_role(RoleArn=role, RoleSessionName="publisher")["Credentials"]
-    publisher: Any = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], stack.region)
-    sqs, events, dynamodb = (
-        publisher.client(service, endpoint_url=stack.endpoint) for service in ("sqs", "events", "dynamodb")
-    )
+    if policy_arn:
+        iam.attach_role_policy(RoleName=name, PolicyArn=policy_arn)
+    keys = stack.client("sts").assume_role(RoleArn=role, RoleSessionName=name)["Credentials"]
+    session: Any = boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"], stack.region)
+    return lambda service: session.client(service, endpoint_url=stack.endpoint)
+
+
+def test_a_publisher_that_the_queues_policy_names_needs_no_other(stack: LocalStack) -> None:
+    named, unknown = (as_role(stack, name)("sqs") for name in ("queue-publisher", "unknown-publisher"))
+    message = {"QueueUrl": stack.outputs["SessionEventsQueueUrl"], "MessageBody": json.dumps(login("named"))}
+
+    named.send_message(**message)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        unknown.send_message(**message)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        named.receive_message(QueueUrl=message["QueueUrl"])
+
+
+def test_a_publisher_may_send_to_bus_and_queue_and_do_nothing_else(stack: LocalStack) -> None:
+    outputs = stack.outputs
+    publisher = as_role(stack, "publisher", outputs["PublisherPolicyArn"])
+    sqs, events, dynamodb = (publisher(service) for service in ("sqs", "events", "dynamodb"))
     queue, commands, rejected = (outputs[f"{name}QueueUrl"] for name in QUEUES)
 
     sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(login("publisher")))

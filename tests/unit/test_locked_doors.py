@@ -154,6 +154,18 @@ def test_dead_letter_queues_take_dead_letters_of_their_own_queue_and_the_other_q
         assert arn["Fn::Sub"] == "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:" + chosen
 
 
+def test_publishers_that_are_named_may_send_to_the_session_events_queue_and_by_default_none_is() -> None:
+    named, by_default = (
+        list(statements(of_type("AWS::SQS::QueuePolicy", chosen)["SessionEventsQueuePolicy"]))
+        for chosen in (ALL_ON, {})
+    )
+
+    [admits] = [each for each in named if each["Sid"] == "PublishersSend"]
+    assert (admits["Effect"], admits["Action"]) == ("Allow", "sqs:SendMessage")
+    assert admits["Principal"] == {"AWS": {"Fn::Split": [",", ALL_ON["QueuePublisherArns"]]}}
+    assert [each["Sid"] for each in by_default] == ["RuleDelivers", "TlsOnly"]
+
+
 def test_by_default_the_session_events_queue_keeps_the_name_that_it_has() -> None:
     queues = of_type("AWS::SQS::Queue", {})
 
@@ -212,6 +224,11 @@ def test_what_a_bus_cannot_encrypt_goes_to_a_queue_that_needs_no_key_and_admits_
                 f"{KEY} ",
                 f"{KEY}\n",
             ],
+        ),
+        (
+            "QueuePublisherArns",
+            ["", "arn:aws:iam::123456789012:root", ALL_ON["QueuePublisherArns"]],
+            ["*", "123456789012", "arn:aws:iam::123456789012:role/*", f"{ALL_ON['QueuePublisherArns']},"],
         ),
         ("SessionEventsQueueName", ["", "session-events", "a" * 80], ["a" * 81, "events.fifo", "two words", "a/b"]),
     ],

@@ -281,7 +281,7 @@ QUEUE_RULES = {
 
 def admitted_by(policy: dict[str, Any]) -> dict[str, str | None]:
     """Rules that a queue's policy admits, and the condition under which it does."""
-    [statement] = [each for each in policy["PolicyDocument"]["Statement"] if each["Effect"] == "Allow"]
+    [statement] = [each for each in policy["PolicyDocument"]["Statement"] if each.get("Effect") == "Allow"]
     assert statement["Action"] == "sqs:SendMessage"
     sources = statement["Condition"]["ArnEquals"]["aws:SourceArn"]
     admitted: dict[str, str | None] = {}
