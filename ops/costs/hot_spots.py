@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ops.benchmark import quotas
 from ops.costs import bill, figures
-from ops.costs.limits import VISIBILITY_SECONDS
+from ops.costs.limits import MAX_RECEIVE_COUNT, VISIBILITY_SECONDS
 from processors.life_cycle.agenda import MOST_ENTRIES
 from processors.projections.state import CAPACITY, MAX_ID_BYTES
 from schemas.keys import MAX_ENCODED_ID_BYTES
@@ -71,18 +71,20 @@ def hot_spots() -> list[HotSpot]:
         ),
         HotSpot(
             "the function straight from the bus",
-            f"an event an invocation, and {quotas.CONCURRENT_INVOCATIONS.value:,.0f} invocations at a time an account; "
-            "two retries, then its dead-letter queue",
-            "`Throttles`, `AsyncEventAge`",
+            f"an event an invocation, and {quotas.CONCURRENT_INVOCATIONS.value:,.0f} invocations at a time an account, "
+            "of which it may have `DirectMaxConcurrency`: the others wait for up to six hours; two retries within "
+            "three minutes, then its dead-letter queue: a longer outage of the table makes dead letters",
+            "`Throttles`, `AsyncEventAge`, `DirectDeadLetterAlarm`",
             "the queue; the direct path is for low volume",
         ),
         HotSpot(
             "an outage of the table",
             f"a message whose batch failed is in flight for {VISIBILITY_SECONDS} s: "
             f"{quotas.IN_FLIGHT_MESSAGES.value / VISIBILITY_SECONDS:.0f} events a second fill the "
-            f"{quotas.IN_FLIGHT_MESSAGES.value:,.0f} that may be; the rest waits for up to 4 days",
-            "`ApproximateAgeOfOldestMessage`, depth of the dead-letter queue",
-            "redrive the dead letters when it is over: docs/operations.md",
+            f"{quotas.IN_FLIGHT_MESSAGES.value:,.0f} that may be; the rest waits for up to 4 days; dead letters "
+            f"after {MAX_RECEIVE_COUNT} attempts, {MAX_RECEIVE_COUNT * VISIBILITY_SECONDS / 3600:.1f} hours",
+            "`ApproximateAgeOfOldestMessage`, metric `retry`, depth of the dead-letter queue",
+            "`MaxReceiveCount`; redrive the dead letters when it is over: docs/operations.md",
         ),
         HotSpot(
             "an invocation's payload",

@@ -16,6 +16,9 @@ CONSUMER_CONCURRENCY = 50
 VISIBILITY_SECONDS = 190
 """Of the session-events queue: for so long a message is in flight whose batch failed."""
 
+MAX_RECEIVE_COUNT = 120
+"""Attempts of a message, before it is a dead letter; the default of the parameter `MaxReceiveCount`."""
+
 _SIZED_SECONDS = 1.1
 """For which a message is in flight: the batching window, and the batch's own time."""
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from ops.benchmark import prices
 from ops.costs import bill, figures, page
 from ops.costs.bill import lists_to_break_even, our_bill, textbook_bill
-from ops.costs.limits import CONSUMER_CONCURRENCY, VISIBILITY_SECONDS, limits_of
+from ops.costs.limits import CONSUMER_CONCURRENCY, MAX_RECEIVE_COUNT, VISIBILITY_SECONDS, limits_of
 from ops.costs.tables import OURS_BY_BUS, OURS_BY_QUEUE, bills_of
 from ops.costs.traffic import IndexProjection, Traffic, Way, batch_of
 from ops.dynamodb_double.sizes import item_size, write_units
@@ -163,6 +163,7 @@ def test_what_is_said_of_the_template_is_so() -> None:
     assert set(bill.BATCH_SIZES.values()) <= set(sizes)
     assert f"MaximumConcurrency: {CONSUMER_CONCURRENCY}" in TEMPLATE
     assert f"VisibilityTimeout: {VISIBILITY_SECONDS}" in TEMPLATE
+    assert f"MaxReceiveCount:\n    Type: Number\n    Default: {MAX_RECEIVE_COUNT}\n" in TEMPLATE
     assert f"MemorySize: {bill.MEMORY_GB * 1024:.0f}\n" in TEMPLATE
     assert f"MemorySize: {bill.SWEEPER_MEMORY_GB * 1024:.0f}\n" in TEMPLATE
     assert TEMPLATE.count("Type: AWS::CloudWatch::Alarm") <= bill.ALARMS
