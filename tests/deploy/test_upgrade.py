@@ -59,7 +59,7 @@ def test_commands_that_wait_in_the_old_queue_are_carried_out_after_the_update() 
             assert (session["end_reason"], session["ended_at"]) == ("revoked", revoked_at)
 
 
-def test_sessions_survive_the_update_and_go_on_and_so_they_do_behind_aliases(tmp_path: Path) -> None:
+def test_sessions_survive_the_update_then_aliases_and_then_the_roll_back(tmp_path: Path) -> None:
     with LocalStack("upgraded", template=PREVIOUS) as stack:
         queue, sqs = stack.outputs["SessionEventsQueueUrl"], stack.client("sqs")
         for name in ("s-1", "s-2"):
@@ -81,6 +81,12 @@ def test_sessions_survive_the_update_and_go_on_and_so_they_do_behind_aliases(tmp
         behind_aliases = sessionctl(stack, "get", "customer", "c-1")
         found = {line["name"]: line["state"] for line in sessionctl(stack, "status")["lines"]}
 
+        stack.deploy(PREVIOUS, {})
+        sqs.send_message(QueueUrl=stack.outputs["SessionEventsQueueUrl"], MessageBody=event("s-2", "logout"))
+        stack.settle()
+        rolled_back = sessionctl(stack, "get", "customer", "c-1")
+
+        assert [session["session_id"] for session in rolled_back["sessions"]] == ["s-3", "s-4"]
         assert {mapping["FunctionArn"].rpartition(":")[2] for mapping in mappings} == {"live"}
         assert behind_aliases["session_count"] == 3
         assert {state for name, state in found.items() if name.startswith("mappings: ")} == {"ok"}
