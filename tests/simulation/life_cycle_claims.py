@@ -82,6 +82,8 @@ class LifeCycleClaims:
         version = session.version or 0
         if version >= self._highest.get(key, 0):
             self._outside.discard(key)
+        if before is not None and before.session.has_login and not session.has_login:
+            self._outside.add(key)  # the original schema's, without a login time: ended, it tells nothing
         self._highest[key] = max(version, self._highest.get(key, 0))
         self._present[key] = _State(session)
         self._states[key, version].append(self._present[key])

@@ -177,18 +177,19 @@ class Publishing:
             self._drain()
         for moment in (run.scheduler.now + 10.0, self._last_expiry() + 10.0):
             run.pass_time_until(max(moment, run.scheduler.now), "time goes on")
+            swept_at = run.scheduler.now
             for _ in range(2):
                 self._sweepers.start()
             self._drain()
             if run.claims.violation is None:
-                self.claims.settled(self._subscriber.sessions(), self._due_keys())
+                self.claims.settled(self._subscriber.sessions(), self._due_keys(swept_at))
 
     def _last_expiry(self) -> float:
         times = [int(item["expires_at"]["N"]) for item in self._run.sessions.items.values() if "expires_at" in item]
         return float(max(times, default=0))
 
-    def _due_keys(self) -> list[ItemKey]:
-        return [key for key, item in self._agenda.items.items() if slot_end_of(item) + 5 < self._run.scheduler.now]
+    def _due_keys(self, swept_at: float) -> list[ItemKey]:
+        return [key for key, item in self._agenda.items.items() if slot_end_of(item) + 5 < swept_at]
 
     def _drain(self) -> None:
         for _ in range(6):

@@ -175,12 +175,12 @@ class Jobs:
         self.under_way = 0
         self._scheduler = scheduler
 
-    def start(self, name: str, body: Callable[[], None]) -> None:
+    def start(self, name: str, body: Callable[[], object]) -> None:
         """Start one."""
         self.under_way += 1
         self._scheduler.spawn(name, partial(self._run, body))
 
-    def _run(self, body: Callable[[], None]) -> None:
+    def _run(self, body: Callable[[], object]) -> None:
         try:
             body()
         finally:

@@ -53,18 +53,28 @@ class Sweepers:
             for _ in range(self._source.choice((1, 1, 2, 3))):  # runs overlap
                 at(moment + self._source.choice((0.0, 0.1, 10.0, 59.0)), self.start)
         for days in range(_MOST_DAYS_WITHOUT, int((end - START) / _DAY), _MOST_DAYS_WITHOUT):
-            at(START + days * _DAY, self.start)
+            at(START + days * _DAY, self._start_until_done)
 
     def start(self) -> None:
         """Start one now."""
         if self.is_on:
             self._jobs.start("schedule", self._sweep)
 
-    def _sweep(self) -> None:
+    def _start_until_done(self) -> None:
+        if self.is_on:
+            self._jobs.start("schedule", self._sweep_until_done)
+
+    def _sweep_until_done(self) -> None:
+        while not self._sweep():
+            self._run.scheduler.sleep(60.0)
+
+    def _sweep(self) -> bool:
         try:
             self.done.update(self._functions.invoke("expiry_sweeper", {"source": "aws.scheduler"}))
         except FunctionError as error:  # the schedule does not try again: the next minute's run does what is left
             self._run.note(f"sweeper failed: {error}")
+            return False
+        return True
 
     def _noted(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
         """An agenda item was written: sometimes a sweeper comes as soon as it is due, and an event about then."""
