@@ -104,9 +104,12 @@ class StepClaims:
             self._returned.add(_key_of(session))
             self._seen_over[customer].discard(session.session_id)
 
-    def is_used_up(self, key: ItemKey, session: Session) -> bool:
-        """Whether a session was logged out and its tombstone is gone: its publisher never logs in to it again."""
-        return key in self._ttl_deleted and _key_of(session) in self._ended
+    def is_logged_out(self, session: Session) -> bool:
+        """Whether a session's logout was taken: its publisher never logs in to it again.
+
+        It would be a new session once the tombstone is gone, and none before.
+        """
+        return _key_of(session) in self._ended
 
     def _check_over(self, session: Session) -> None:
         key = _key_of(session)
