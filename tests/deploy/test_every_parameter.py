@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -323,7 +324,9 @@ def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a
     assert json.loads(dead[0])["session_id"] == "never-seen"
 
 
-def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_on_time(stack: LocalStack) -> None:
+def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_on_time(
+    stack: LocalStack, tmp_path: Path
+) -> None:
     events, sqs, bus = stack.client("events"), stack.client("sqs"), stack.outputs["SessionsEventBusName"]
     queue = sqs.create_queue(QueueName="life-cycle")["QueueUrl"]
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -356,6 +359,12 @@ def test_what_becomes_of_a_session_is_published_and_archived_and_its_expiry_is_o
         return any(b'"session_id":"s-told"' in text for text in plain)
 
     eventually("the session is in the archive", archived)
+    report = sessionctl(stack, "report", "--identify", "--out", str(tmp_path / "report"))
+
+    assert report["comparison"]["differences"] == []
+    assert report["is_right"]
+    assert report["counts"]["sessions"] >= 1
+    assert (tmp_path / "report" / "report.html").stat().st_size > 100_000
 
 
 def test_the_sample_consumer_evicts_a_session_from_its_cache_when_it_is_logged_out(stack: LocalStack) -> None:
