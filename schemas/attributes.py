@@ -18,13 +18,15 @@ Attributes: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 def text(attributes: Attributes, name: str) -> str | None:
     """Return a string attribute; None where it is absent or of another type."""
-    content = _content(attributes, name, "S")
+    value = attributes.get(name)
+    content = value.get("S") if isinstance(value, dict) else None
     return content if isinstance(content, str) else None
 
 
 def number(attributes: Attributes, name: str) -> int | None:
     """Return a whole number; None where it is absent, of another type, or has a fraction."""
-    content = _content(attributes, name, "N")
+    value = attributes.get(name)
+    content = value.get("N") if isinstance(value, dict) else None
     if not isinstance(content, str):
         return None
     try:
@@ -39,21 +41,9 @@ def time(attributes: Attributes, name: str) -> datetime | None:
     A time without zone is UTC, as in the original schema.
     """
     content = text(attributes, name)
-    if content is None:
-        return None
     try:
-        return parse_stored(content)
+        return None if content is None else parse_stored(content)
     except ValueError:
-        return None
-
-
-def _content(attributes: Attributes, name: str, type_name: str) -> Any:
-    value = attributes.get(name)
-    if value is None:
-        return None
-    try:
-        return value[type_name]
-    except (KeyError, TypeError):
         return None
 
 

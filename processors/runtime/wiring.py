@@ -9,6 +9,7 @@ import botocore
 import botocore.session
 from botocore.config import Config
 
+from processors.aws.answers import take_items_as_they_come
 from processors.aws.deadline import Deadline
 from processors.aws.failed_batches import FailedBatches
 from processors.aws.message_queue import MessageQueue
@@ -72,7 +73,10 @@ def client(service: str) -> Any:
 
 @lru_cache(maxsize=16)
 def _client(service: str, _variables: tuple[str | None, ...]) -> Any:
-    return botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
+    made: Any = botocore.session.get_session().create_client(service, config=_CLIENT_CONFIG)
+    if service == "dynamodb":
+        take_items_as_they_come(made)
+    return made
 
 
 def session_table(settings: Settings) -> SessionTable:
