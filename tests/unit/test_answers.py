@@ -36,7 +36,7 @@ VALUES: st.SearchStrategy[dict[str, Any]] = st.recursive(
 ITEMS = st.lists(
     st.dictionaries(st.sampled_from(["PK", "SK", "B", "sessions", 'a"B"']), VALUES, max_size=3), max_size=3
 )
-ANSWERS = st.one_of(
+ANSWERS: st.SearchStrategy[tuple[str, dict[str, Any]]] = st.one_of(
     ITEMS.map(
         lambda items: (
             "BatchGetItem",
@@ -84,7 +84,7 @@ take_items_as_they_come(LEAN)
 def ask(client: Any, operation: str, content: dict[str, Any], *, status: int = 200) -> dict[str, Any]:
     """Make a request that is answered without a network."""
 
-    def send(**_: object) -> AWSResponse:
+    def send(**_: object) -> Any:
         answer: Any = AWSResponse("http://none", status, HTTPHeaders(), None)
         answer._content = json.dumps(content).encode()  # what botocore reads of a response without a socket
         return answer
