@@ -34,7 +34,7 @@ class Verdict:
     @property
     def mark(self) -> str:
         """A sign beside the title."""
-        return {"right": "✓", "wrong": "✗"}.get(self.kind, "-")
+        return {"right": "✓", "wrong": "✗"}.get(self.kind, "○")
 
 
 def verdict_of(proof: Proof) -> Verdict:
