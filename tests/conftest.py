@@ -190,7 +190,7 @@ def dynamodb_local() -> Iterator[str]:
     ]
 )
 def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backend]:
-    """Fresh tables and queues. On moto, and on the real engine with either way of writing."""
+    """Fresh tables and queues. On moto, and on the real engine with either way of writing and either index."""
     endpoint = None if request.param == "moto" else request.getfixturevalue("dynamodb_local")
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
@@ -220,7 +220,12 @@ def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             rejected_queue=sqs.create_queue(QueueName=f"rejected-{name}")["QueueUrl"],
             batch_statements=request.param == "local-statements",
         )
-        create_tables(dynamodb, made.sessions_table, made.projections_table)
+        create_tables(
+            dynamodb,
+            made.sessions_table,
+            made.projections_table,
+            index_projection="KEYS_ONLY" if request.param == "local-items" else "ALL",
+        )
         monkeypatch.setenv("SESSIONS_TABLE", made.sessions_table)
         monkeypatch.setenv("PROJECTIONS_TABLE", made.projections_table)
         monkeypatch.setenv("SESSION_COMMANDS_QUEUE_URL", made.commands_queue)
