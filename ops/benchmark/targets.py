@@ -12,8 +12,8 @@ from ops.benchmark.target import Target
 from ops.packaging.start_up import BASELINE
 
 _WHY_PROJECTOR = (
-    "Both write each customer's item under a condition; only the requests are fewer. Two thirds of our CPU are "
-    "botocore's: making seven requests, and parsing the projections that were read (decisions.md, 17)."
+    "Both write each customer's item under a condition; only the requests are fewer. Most of our CPU is botocore's: "
+    "making seven requests (decisions.md, 17 and 51)."
 )
 
 
