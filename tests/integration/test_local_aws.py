@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch
     result = CliRunner().invoke(app, ["local", "--name", "full"])
 
     assert result.exit_code == 2
-    assert result.stderr.endswith(".zip: No space left on device\n")
+    assert result.stderr.endswith(".zip: No space left on device: free some disk, or write to another one\n")
     assert result.stderr.count("\n") == 1
 
 
