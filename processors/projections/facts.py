@@ -115,14 +115,17 @@ class CustomerFacts:
 def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
     """Add a record to the facts of its customer.
 
-    Tombstones without a login are left out: no image of their session was ever live. So are child sessions of the
-    original schema, which name no customer, and the removal of a child session or a revocation, which change no count.
+    Tombstones without a login are left out: no image of their session was ever live, unless somebody put an older one
+    back. So are child sessions of the original schema, which name no customer, and the removal of a child session or a
+    revocation, which change no count.
 
     Raises:
         MalformedItemError: A removed item has no readable key.
     """
     value = _removed(record) if record.is_removal else record.after
-    if value is None or value.customer_id is None or (isinstance(value, Session) and not value.has_login):
+    if value is None or value.customer_id is None:
+        return
+    if isinstance(value, Session) and not value.has_login and not record.goes_backwards:
         return
     customer = facts.setdefault(value.customer_id, CustomerFacts())
     number = record.sequence_number

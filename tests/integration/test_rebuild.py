@@ -139,6 +139,21 @@ def test_an_item_restored_to_an_older_state_is_read_again(backend: Backend) -> N
     assert activity(backend).session_ids == ["a"]
 
 
+def test_a_tombstone_of_before_the_login_that_is_put_back_over_a_live_session_ends_it(backend: Backend) -> None:
+    backend.sessions.expire_session(logout("a", minute=-1))
+    [tombstone] = backend.items()
+    delete_session(backend, "a")
+    backend.sessions.create_session(login("a", expires_at=at(600)))
+    project(backend.stream_records())
+    seen = len(backend.stream_records())
+    assert activity(backend).session_ids == ["a"]
+
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=tombstone)
+    project(backend.stream_records()[seen:])
+
+    assert activity(backend).session_count == 0
+
+
 def test_a_rebuild_corrects_a_projection_that_is_wrong_either_way(backend: Backend) -> None:
     backend.sessions.apply([login("a"), login("b"), login("c")])
     project(backend.stream_records())
