@@ -96,16 +96,13 @@ def merge(
         before, [*facts.logins(), *logins_of(reread[key] for key in suspects if key in reread)]
     )
     ends = end_times(facts)
-    after = Projection(
-        customer_id=customer_id,
+    after = replace(
+        before,
         sessions=_merge_sessions(before.sessions, facts, suspects, reread, now_s),
         revocation=merge_all_revocations(before.revocation, facts.revocations),
         last_login_time=last_login_time,
         last_login_session_id=last_login_session_id,
         end_watermark=later(before.end_watermark, max(ends, default=None)),
-        dropped_until=before.dropped_until,
-        session_count=before.session_count,
-        count_valid_until=before.count_valid_until,
     )
     ending: Mapping[str, Entry] = {}
     if facts.calls_for_policies:
