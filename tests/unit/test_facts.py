@@ -14,6 +14,7 @@ from tests.conftest import at
 
 LIVE = Session(session_id="s", customer_id="c", started_at=at(0), last_login_time=at(1), expires_at=at(90), version=1)
 CHILD = replace(LIVE, parent_session_id="p")
+TOMBSTONE = Session(session_id="s", customer_id="c", session_state=CLOSING, ended_at=at(2), version=1)
 RECORD = StreamRecord("MODIFY", "111", 100.5, LIVE, goes_backwards=True, removed_by_ttl=False, old_image=None)
 
 
@@ -38,6 +39,14 @@ def test_an_image_is_kept_with_time_direction_and_record() -> None:
     assert facts_of(RECORD) == {"c": CustomerFacts(images=[Image(LIVE, 100.5, True, "111")], sequence_numbers=["111"])}
 
 
+def test_a_tombstone_without_login_is_kept_where_it_took_the_place_of_a_newer_version() -> None:
+    put_back = replace(RECORD, after=TOMBSTONE)
+
+    found = facts_of(put_back)
+
+    assert found == {"c": CustomerFacts(images=[Image(TOMBSTONE, 100.5, True, "111")], sequence_numbers=["111"])}
+
+
 def test_a_removal_is_kept_with_its_last_login_and_record() -> None:
     removal = Removal(LIVE.key, "s", 100.5, at(1), "111")
 
@@ -57,9 +66,7 @@ def test_a_revocation_is_kept() -> None:
     [
         replace(RECORD, after=None),
         replace(RECORD, after=replace(LIVE, customer_id=None)),
-        replace(
-            RECORD, after=Session(session_id="s", customer_id="c", session_state=CLOSING, ended_at=at(2), version=1)
-        ),
+        replace(RECORD, after=TOMBSTONE, goes_backwards=False),
         removal_of(CHILD),
         removal_of(LIVE, by_ttl=True),
     ],
