@@ -9,6 +9,7 @@ from schemas.items import Session
 from schemas.keys import customer_partition
 from schemas.projection_items import Projection
 from tests.simulation.facts import Fact
+from tests.simulation.faults import Fault
 from tests.simulation.operated import Operated
 from tests.simulation.oracle import SessionKey, session_key
 from tests.simulation.policy_claims import PolicyClaims
@@ -104,12 +105,13 @@ class StepClaims:
             self._returned.add(_key_of(session))
             self._seen_over[customer].discard(session.session_id)
 
-    def is_logged_out(self, session: Session) -> bool:
-        """Whether a session's logout was taken: its publisher never logs in to it again.
+    def may_forget(self, session: Session) -> bool:
+        """Whether TTL may take the tombstone of a session whose logout was taken.
 
-        It would be a new session once the tombstone is gone, and none before.
+        A login that comes then is a new session's, which no publisher makes under an old id. While the tombstone
+        stands, a later login must not revive it.
         """
-        return _key_of(session) in self._ended
+        return Fault.TTL in self._run.faults and _key_of(session) in self._ended
 
     def _check_over(self, session: Session) -> None:
         key = _key_of(session)

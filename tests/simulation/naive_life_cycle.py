@@ -1,4 +1,4 @@
-"""Naive designs of publishing what becomes of sessions, each as a small patch over the real code.
+"""Naive designs of publishing what becomes of sessions, and of logins about their end, each as a small patch.
 
 One more, children told dead with their parent, is held by the model alone (`tests/model/test_life_cycle.py`): here it
 was not caught in 200 seeds.
@@ -13,6 +13,7 @@ from ops.rebuilding import checkpoint
 from ops.validation.filters import FilterCriteria
 from processors.life_cycle import agenda, publisher, sweeper, transitions
 from processors.life_cycle.transitions import Change, Transition
+from processors.register import sessions
 from schemas.items import ACTIVE, Session
 from schemas.keys import Key
 from schemas.life_cycle import expired_detail
@@ -77,6 +78,19 @@ def _of_sweeper(**makers: Callable[[Callable[..., Any]], Callable[..., Any]]) ->
     ]
 
 
+# --- A login after the logout begins the session anew
+
+
+def _begin_anew(fold: Callable[..., Session]) -> Callable[..., Session]:
+    def fold_and_begin_anew(stored: Session, login: Any, *arguments: Any) -> Session:
+        session = fold(stored, login, *arguments)
+        if session.ended_at is None or session.ended_at >= login.occurred_at:
+            return session
+        return replace(session, session_state=ACTIVE, ended_at=None, ended_event_id=None, end_reason=None)
+
+    return fold_and_begin_anew
+
+
 NAIVE_LIFE_CYCLES: Mapping[str, Callable[[], list[Any]]] = {
     "watermark": lambda: _of_sweeper(sweep=_remember, _work=_after_watermark),
     "agenda-alone": lambda: [mock.patch.object(sweeper, "is_due", lambda session, item: bool(session.expires_at))],
@@ -88,6 +102,7 @@ NAIVE_LIFE_CYCLES: Mapping[str, Callable[[], list[Any]]] = {
         mock.patch.object(publisher, "pack", return_value=[]),
     ],
     "one-key-a-slot": lambda: [mock.patch.object(publisher, "pack", _one_key_a_slot)],
+    "begun-anew": lambda: [mock.patch.object(sessions, "fold_login", _begin_anew(sessions.fold_login))],
     "touch-anew": lambda: [mock.patch.object(checkpoint.Checkpoint, "get", return_value=None)],
     "slot-not-over": lambda: [mock.patch.object(sweeper, "first_future_slot", lambda now: now + agenda.SLOT_SECONDS)],
 }

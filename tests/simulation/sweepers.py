@@ -99,7 +99,7 @@ class Sweepers:
             return
         now = int(run.scheduler.now * 1000)
         event_id = f"about-{session.session_id}-{now}"
-        is_login = self._source.random() < 0.7 and not run.claims.is_logged_out(session)
+        is_login = self._source.random() < 0.7 and not run.claims.may_forget(session)
         expires_at = now + 1000 * self._source.choice((5, 60, 900, 3600))
         fact = Fact(
             "login" if is_login else "logout",

@@ -57,6 +57,8 @@ CAUGHT_BY_OPERATIONS = {
 }
 """Which operation, with which faults beside it, catches which rule of a release before."""
 
+LIVE_AGAIN = {"nothing is live after its logout was acknowledged"}
+
 NOT_TOLD = {"every expiry that stands is told"}
 
 CAUGHT_BY_READERS = {
@@ -65,9 +67,10 @@ CAUGHT_BY_READERS = {
     "delete-first": (33, NOT_TOLD),
     "ttl-as-clock": (1, NOT_TOLD),
     "one-key-a-slot": (44, NOT_TOLD),
+    "begun-anew": (3, LIVE_AGAIN),
     "slot-not-over": (22, {"no expiry is told before its time"}),
 }
-"""Naive designs of publishing what becomes of sessions, all with the same faults beside it."""
+"""Naive designs of publishing what becomes of sessions, and of logins about their end, all with the same faults."""
 
 ENDLESS = {"the history ends", "everything is processed in bounded steps"}
 
