@@ -134,8 +134,11 @@ class StepClaims:
                 self.fail("a projection is never deleted", f"{old}")
             elif old is not None:
                 self._last_login.pop(old["customer_id"]["S"], None)
+                self.operated.projection_gone(old["customer_id"]["S"])
             return
         customer = new["customer_id"]["S"]
+        if old is None:
+            self.operated.projection_born(customer)
         last = new.get("last_login_time", {}).get("S", "")
         if last < self._last_login.get(customer, "") and customer not in self._run.erasures.customers:
             self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")

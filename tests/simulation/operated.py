@@ -11,6 +11,7 @@ from ops.dynamodb_double.tables import Item, ItemKey
 from processors.projections.activity import activity_at
 from schemas.items import Session
 from schemas.keys import customer_partition
+from tests.simulation.facts import START
 from tests.simulation.reading import projection_in, session_in
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ class Operated:
         self.customers: set[str] = set()
         """Whose sessions or projection were changed by hand."""
         self.without_projection: set[str] = set()
+        self.overtaken: set[str] = set()
+        """Whose projection was born by an invocation that began before an earlier life of it, which is over.
+
+        It may have read the register before that life did, and has no version to lose by: an operator's rebuild
+        mends it.
+        """
+        self._born_at: dict[str, float] = {}
+        self._last_life: dict[str, float] = {}
         self.foreign: dict[ItemKey, Item] = {}
         """Attributes that another program has set, by item."""
         self._run = simulation
@@ -45,6 +54,18 @@ class Operated:
         """A projection is deleted by hand."""
         self.customers.add(customer)
         self.without_projection.add(customer)
+
+    def projection_born(self, customer: str) -> None:
+        """A projection is written where there was none."""
+        task = self._run.scheduler.current
+        began_at = task.began_at if task is not None and task.is_invocation else START
+        if began_at < self._last_life.get(customer, START):
+            self.overtaken.add(customer)
+        self._born_at[customer] = self._run.scheduler.now
+
+    def projection_gone(self, customer: str) -> None:
+        """A projection is not there any more."""
+        self._last_life[customer] = self._born_at[customer]
 
     def concerns_child(self, claimants: set[str | None]) -> bool:
         """Whether a session's customers are among those concerned."""

@@ -2,15 +2,21 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 from ops.dynamodb_double.tables import Item, ItemKey
+from processors.projection_table import ProjectionTable
+from processors.session_table import SessionTable
 from tests.simulation.facts import START, Fact
 from tests.simulation.faults import BY_HAND, Fault
 from tests.simulation.scheduler import NEXT, PRESENT, PREVIOUS
 from tests.simulation.stage import COMMANDS_URL
 
 if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
     from tests.simulation.simulation import Simulation
 
 _FLOOD_LOGOUTS = (200, 200, 600, 1800)
@@ -104,6 +110,21 @@ class Operations:
             key = self._source.choice(keys)
             run.claims.operated.projection_deleted(key[0].removeprefix("c#"))
             run.projections.delete(key, run.scheduler.now)
+
+    def rebuild(self, customers: Collection[str]) -> None:
+        """Make projections anew from the register, as `sessionctl rebuild` does, once no fault is left."""
+        run = self._run
+        client = cast("DynamoDBClient", run.dynamodb)
+        is_batched = run.transport == "statements"
+        sessions = SessionTable(client, "sessions", clock=run.moment, batch_statements=is_batched)
+        projections = ProjectionTable(
+            client, "projections", sessions=sessions, clock=run.moment, batch_statements=is_batched
+        )
+        for customer in sorted(customers):
+            run.note(f"rebuild of {customer}")
+            task = run.scheduler.spawn(f"rebuild of {customer}", partial(projections.rebuild, customer))
+            task.release = NEXT  # the tool is never older than what wrote the tables
+            run.run_until(partial(getattr, task, "is_done"), "a rebuild ends")
 
     def _sessions(self) -> list[ItemKey]:
         """Keys of sessions that anybody would touch by hand."""

@@ -41,6 +41,11 @@ REGRESSIONS = (
     ),
     Regression(7513, "a publisher used a session again that it had logged out, after its tombstone (the world's)"),
     Regression(
+        12904,
+        "a birth was written after another one of its customer, deleted by hand meanwhile, and only a rebuild mends it",
+    ),
+    Regression(3887, "a tombstone without login, put back over its live session by hand, was not seen to end it"),
+    Regression(
         274,
         "a count of a customer whose items were deleted and restored by hand differed from the register",
         [Fault(name) for name in _OPERATED.split(",")],
