@@ -48,7 +48,7 @@ def judge(results: Results) -> list[Target]:
                 f"projector CPU per record of {comparison.workload}, of the textbook's",
                 comparison.projectors[OURS].cpu_ms,
                 comparison.projectors[TEXTBOOK].cpu_ms,
-                5,
+                6,
                 "timed",
                 why=_WHY_PROJECTOR,
             )
