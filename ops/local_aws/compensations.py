@@ -28,8 +28,11 @@ VISIBILITY_SECONDS = 1
 CONCURRENCY = 2
 """Each concurrent invocation is a Python process of its own here: more of them than cores only wait for each other."""
 
-UNKNOWN_TYPES = {"AWS::CloudWatch::CompositeAlarm", "AWS::Events::Archive"}
-"""CloudFormation does not know them here, though CloudWatch and EventBridge do."""
+UNKNOWN_TYPES = {
+    *("AWS::CloudWatch::CompositeAlarm", "AWS::Events::Archive"),
+    *("AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"),
+}
+"""CloudFormation does not know them here, though CloudWatch and EventBridge do; there is no auto scaling of tables."""
 
 TLS_ONLY = "TlsOnly"
 """The statement, by its Sid, that refuses requests without TLS: the emulator listens on plain HTTP."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 _OFF = "false"
+_WARM_BY_DEFAULT = {"Write": 4_000, "Read": 12_000}
+"""With these the template sets no warm throughput."""
 
 
 def contradictions(parameters: Mapping[str, str]) -> Iterator[str]:
@@ -31,12 +33,34 @@ def contradictions(parameters: Mapping[str, str]) -> Iterator[str]:
             "CustomerNamespace is provider and CustomerNamespaces is empty, so logout tokens and security events, "
             "which name an issuer only, are rejected: list their issuers"
         )
+    yield from _capacity(parameters)
     silent, age = _number(parameters, "SilenceAlarmMinutes"), _number(parameters, "MaxEventAgeSeconds")
     if silent and age is not None and silent * 60 > age:
         yield (
             f"SilenceAlarmMinutes ({silent}) is longer than MaxEventAgeSeconds ({age}): logins that come after "
             "such a silence would be rejected"
         )
+
+
+def _capacity(parameters: Mapping[str, str]) -> Iterator[str]:
+    """Compare the bounds of auto scaling with the billing mode, with each other and with warm throughput."""
+    is_provisioned = parameters.get("BillingMode") == "PROVISIONED"
+    for kind in ("Write", "Read"):
+        least, most, warm = (
+            _number(parameters, name) or 0 for name in (f"Min{kind}Capacity", f"Max{kind}Capacity", f"Warm{kind}Units")
+        )
+        for name, value in ((f"Min{kind}Capacity", least), (f"Max{kind}Capacity", most)):
+            if is_provisioned and not value:
+                yield f"{name} is 0: BillingMode PROVISIONED needs the bounds of auto scaling"
+            if value and not is_provisioned:
+                yield f"{name} does nothing without BillingMode PROVISIONED: choose that, or leave it 0"
+        if is_provisioned and least > most > 0:
+            yield f"Min{kind}Capacity ({least}) is above Max{kind}Capacity ({most}): lower the one or raise the other"
+        if is_provisioned and least > warm > _WARM_BY_DEFAULT[kind]:
+            yield (
+                f"Warm{kind}Units ({warm}) is below Min{kind}Capacity ({least}), which the tables bear at once anyway: "
+                "raise it, or leave it out"
+            )
 
 
 def notes(parameters: Mapping[str, str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from ops.validation.configuration import ConfigurationError, findings_in_paramet
 from ops.validation.translation import load_template
 
 KEY = ALL_ON["KmsKeyArn"]
+BOUNDS = dict.fromkeys(("MinWriteCapacity", "MaxWriteCapacity", "MinReadCapacity", "MaxReadCapacity"), "100")
 
 
 def findings(tmp_path: Path, region: str = "us-east-1", **parameters: str) -> list[str]:
@@ -60,6 +61,23 @@ def test_a_wrong_value_is_named_with_what_would_be_right(tmp_path: Path, name: s
         (
             {"ArchiveRetentionDays": "30"},
             "ArchiveRetentionDays does nothing without ArchiveSessionEvents: switch that on too",
+        ),
+        (
+            {"BillingMode": "PROVISIONED", **BOUNDS, "MinReadCapacity": "0"},
+            "MinReadCapacity is 0: BillingMode PROVISIONED needs the bounds of auto scaling",
+        ),
+        (
+            {"MaxWriteCapacity": "100"},
+            "MaxWriteCapacity does nothing without BillingMode PROVISIONED: choose that, or leave it 0",
+        ),
+        (
+            {"BillingMode": "PROVISIONED", **BOUNDS, "MinWriteCapacity": "101"},
+            "MinWriteCapacity (101) is above MaxWriteCapacity (100): lower the one or raise the other",
+        ),
+        (
+            {"BillingMode": "PROVISIONED", **BOUNDS, "MinReadCapacity": "20000", "MaxReadCapacity": "20000"}
+            | {"WarmReadUnits": "15000"},
+            "WarmReadUnits (15000) is below MinReadCapacity (20000), which the tables bear at once anyway",
         ),
         (
             {"SessionTtlSeconds": "604801"},

@@ -422,7 +422,6 @@ def test_the_sessions_table_has_the_keys_index_ttl_stream_and_recovery_of_the_de
     assert [(key["AttributeName"], key["KeyType"]) for key in index["KeySchema"]] == [("SK", "HASH"), ("PK", "RANGE")]
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
     assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
-    assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
