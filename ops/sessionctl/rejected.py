@@ -2,36 +2,27 @@
 
 # ruff: noqa: PLC0415 (the models and boto3 are slow to import; options are parameters)
 
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.options import AsJson, DryRun, Form, Output, Yes, form_of
+from ops.sessionctl.rejected_events import QUEUE, appending, judge_all, judge_of, read_queue, replay_all, report
 from ops.sessionctl.screen import command_line, confirm, interruptible, progress, say, show_json
 from ops.sessionctl.stack_options import about_a_stack
-from ops.sessionctl.stacks import Stack, Where, open_stack
-from ops.sessionctl.waiting import Filters, Mappings, Most, matcher_of, providers_of, show_facts, show_groups
+from ops.sessionctl.stacks import Where, open_stack
+from ops.sessionctl.waiting import Filters, Mappings, Most, matcher_of, show_facts, show_groups
 
 if TYPE_CHECKING:
-    from ops.recovery.queue_messages import QueueMessage, Worked
-    from ops.recovery.rejected import Rejected
-    from ops.recovery.republishing import Republished
-    from processors.runtime.settings import Settings
-    from providers.envelopes import Providers
+    from ops.recovery.queue_messages import QueueMessage
 
 app = typer.Typer(
     no_args_is_help=True, help="Events that no retry can fix: see why, and publish again what is valid now."
 )
 
 _FACTS = ("reason", "source", "id", "event")
-_QUEUE = "RejectedEventsQueueUrl"
 
 
 @app.command("list")
@@ -57,7 +48,7 @@ def list_rejected(
 
     form = form_of(output, as_json)
     with open_stack(where) as stack:
-        found, total = _read(stack, most, matcher_of(filters, _FACTS))
+        found, total = read_queue(stack, most, matcher_of(filters, _FACTS))
     show_groups(
         "rejected events",
         [
@@ -89,8 +80,8 @@ def show(
       sessionctl rejected show 3f0c8d2e-5d1c-4b7e-9c55-000000000000
     """
     with open_stack(where) as stack:
-        found, total = _read(stack, most, lambda facts: message_id in (facts["id"], facts["event"]))
-        judge = _judge(stack, mappings)
+        found, total = read_queue(stack, most, lambda facts: message_id in (facts["id"], facts["event"]))
+        judge = judge_of(stack, mappings)
     if not found:
         say(f"There is no rejected event {message_id} among the {min(most, total):,} read of {total:,}.")
         raise typer.Exit(1)
@@ -137,21 +128,22 @@ def replay(
       sessionctl rejected replay --mappings my-mappings --list ask.jsonl --remove-listed
     """
     from ops.recovery.queue_messages import Worked
+    from ops.recovery.republishing import Republished
 
     if remove_listed and to_publishers is None:
         raise typer.BadParameter("say where with --list FILE", param_hint="--remove-listed")
-    result, worked = _nothing_yet(), Worked()
+    result, worked = Republished(), Worked()
     is_meant = matcher_of(filters, _FACTS)
     with (
         open_stack(where) as stack,
-        _appending(None if dry_run else to_publishers) as file,
+        appending(None if dry_run else to_publishers) as file,
     ):
-        judge = _judge(stack, mappings)
+        judge = judge_of(stack, mappings)
         if dry_run:
-            _judge_all(stack, judge, is_meant, result, worked)
+            judge_all(stack, judge, is_meant, result, worked)
         else:
-            _replay(stack, judge, is_meant, result, worked, file, remove_listed=remove_listed)
-    _report(result, worked, to_publishers, removed=remove_listed, dry_run=dry_run, as_json=as_json)
+            replay_all(stack, judge, is_meant, result, worked, file, remove_listed=remove_listed)
+    report(result, worked, to_publishers, removed=remove_listed, dry_run=dry_run, as_json=as_json)
     if result.refused or (result.requests and not (to_publishers and remove_listed)):
         raise typer.Exit(1)
 
@@ -187,7 +179,7 @@ def delete(
 
     worked = Worked()
     with open_stack(where) as stack:
-        sqs, url = stack.client("sqs"), stack.outputs[_QUEUE]
+        sqs, url = stack.client("sqs"), stack.outputs[QUEUE]
         if dry_run:
             seen = look(sqs, url, most=100_000)
             worked.total, worked.done = seen.total, len(chosen(seen.messages))
@@ -207,148 +199,3 @@ def delete(
     if as_json:
         show_json({"dry_run": dry_run, "deleted": worked.done, "left": worked.kept})
     say(f"{worked.done:,} rejected events {'would be ' if dry_run else ''}deleted, {worked.kept:,} left.")
-
-
-def _nothing_yet() -> "Republished":
-    from ops.recovery.republishing import Republished
-
-    return Republished()
-
-
-def _read(stack: Stack, most: int, is_meant: Callable[[Mapping[str, str]], bool]) -> "tuple[list[Rejected], int]":
-    from ops.recovery.queue_messages import look
-    from ops.recovery.rejected import read_rejected
-
-    with progress("Reading rejected events", most) as steps:
-        seen = look(
-            stack.client("sqs"),
-            stack.outputs[_QUEUE],
-            most=most,
-            on_read=lambda count: steps.advance(count - steps.done),
-        )
-    found = [read_rejected(message) for message in seen.messages]
-    return [each for each in found if is_meant(each.facts())], seen.total
-
-
-def _judge(stack: Stack, mappings: str | None) -> "Callable[[Rejected], str | None]":
-    """Make what says why an event cannot be published again, by the settings of the stack's consumer."""
-    from ops.recovery.rejected import why_not_replayed
-
-    providers, settings = _settings(stack, mappings)
-    return lambda rejected: why_not_replayed(
-        rejected, providers, now=datetime.now(UTC), max_event_age=settings.max_event_age
-    )
-
-
-def _settings(stack: Stack, mappings: str | None) -> "tuple[Providers, Settings]":
-    from processors.runtime.settings import Settings
-
-    function = stack.outputs["SqsConsumerFunctionName"]
-    configuration = stack.client("lambda").get_function_configuration(FunctionName=function)
-    variables = configuration.get("Environment", {}).get("Variables", {})
-    return providers_of(mappings, variables), Settings.from_environment(variables, needs=())
-
-
-def _judge_all(
-    stack: Stack,
-    judge: "Callable[[Rejected], str | None]",
-    is_meant: Callable[[Mapping[str, str]], bool],
-    result: "Republished",
-    worked: "Worked",
-) -> None:
-    found, worked.total = _read(stack, 100_000, is_meant)
-    for each in found:
-        why = judge(each)
-        if why is None:
-            result.published += 1
-        else:
-            result.requests.append(each.request(why))
-
-
-def _replay(
-    stack: Stack,
-    judge: "Callable[[Rejected], str | None]",
-    is_meant: Callable[[Mapping[str, str]], bool],
-    result: "Republished",
-    worked: "Worked",
-    file: IO[str] | None,
-    *,
-    remove_listed: bool,
-) -> None:
-    from ops.recovery.queue_messages import work_off
-    from ops.recovery.republishing import republisher
-    from processors.aws.message_queue import MessageQueue
-
-    sqs = stack.client("sqs")
-
-    def write_down(requests: Sequence[Mapping[str, Any]]) -> bool:
-        if file is None:
-            return False
-        file.writelines(json.dumps(request) + "\n" for request in requests)
-        file.flush()
-        os.fsync(file.fileno())  # before anything leaves the queue
-        return remove_listed
-
-    act = republisher(
-        MessageQueue(sqs, stack.outputs["SessionEventsQueueUrl"]),
-        judge,
-        is_meant=lambda each: is_meant(each.facts()),
-        result=result,
-        write_down=write_down,
-    )
-    with (
-        interruptible(
-            lambda: (
-                f"{result.published:,} are published again and {len(result.requests):,} judged, of {worked.total:,}. "
-                "Run it again for the others: what was published is not published twice to any effect."
-            )
-        ),
-        progress("Publishing again") as steps,
-    ):
-        work_off(
-            sqs,
-            stack.outputs[_QUEUE],
-            act,
-            worked=worked,
-            on_progress=lambda each: steps.advance(each.done + each.kept - steps.done),
-        )
-
-
-def _appending(path: Path | None) -> Any:
-    if path is None:
-        return nullcontext()
-    try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise CannotRunError(f"--list {path}: {error.strerror}") from error
-
-
-def _report(
-    result: "Republished", worked: "Worked", path: Path | None, *, removed: bool, dry_run: bool, as_json: bool
-) -> None:
-    if as_json:
-        show_json(
-            {
-                "dry_run": dry_run,
-                "total": worked.total,
-                "published": result.published,
-                "refused": result.refused,
-                "to_ask": result.requests,
-                "passed_over": result.passed_over,
-            }
-        )
-    say(f"{result.published:,} of {worked.total:,} rejected events {'would be ' if dry_run else ''}published again.")
-    for code, count in sorted(result.refused.items()):
-        say(f"SQS refused {count:,}: {code}. They are still in the queue.")
-    if not result.requests:
-        return
-    reasons = sorted({str(request["why_not_replayed"]) for request in result.requests})
-    say(f"{len(result.requests):,} have to come from their publishers again:")
-    for reason in reasons[:10]:
-        count = sum(request["why_not_replayed"] == reason for request in result.requests)
-        say(f"  {count:,}: {reason}")
-    if path is None or dry_run:
-        say("Write them down with --list FILE, and send that to the publishers; --remove-listed takes them off.")
-    else:
-        where = "and left the queue" if removed else "and are still in the queue (--remove-listed takes them off it)"
-        say(f"They are in {path}, {where}. Send that file to the publishers.")
