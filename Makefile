@@ -9,10 +9,11 @@ BUILD_OPTIONS = $(if $(GRADUAL),--gradual "$(GRADUAL)") $(if $(SESSIONS_STREAM),
 BIN := $(VENV)/bin
 SAM_VENV ?= .venv-sam
 CHECKOV_VENV ?= .venv-checkov
+SUPPLY_VENV ?= .venv-supply
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test coverage mutants test-engine test-deploy ci simulate bench check validate build format schemas clean
+.PHONY: help run quick test coverage mutants test-engine test-deploy ci simulate bench check validate build format schemas lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,28 +82,46 @@ format: $(VENV)/dev.ready ## Format the code and mend what the linter can
 schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m ops.schema_export
 
+lock: $(SUPPLY_VENV)/ready ## Pin, with hashes, what pyproject.toml and requirements/*.in ask for (ARGS=--upgrade: the newest)
+	$(call compile_lock,requirements/dev.txt) pyproject.toml --extra ops --extra dev
+	$(call compile_lock,requirements/ops.txt) pyproject.toml --extra ops --extra analytics --constraint requirements/dev.txt
+	$(call compile_lock,requirements.txt) pyproject.toml --constraint requirements/dev.txt
+	$(call compile_lock,requirements/lambda.txt) requirements/lambda.in --constraint requirements/dev.txt
+	$(call compile_lock,requirements/sam.txt) requirements/sam.in
+	$(call compile_lock,requirements/checkov.txt) requirements/checkov.in
+	$(call compile_lock,requirements/supply.txt) requirements/supply.in
+
 clean: ## Remove the virtual environment and everything made
-	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) $(CHECKOV_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage mutants *.egg-info
+	rm -rf $(VENV) .venv-3.13 $(SAM_VENV) $(CHECKOV_VENV) $(SUPPLY_VENV) .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage mutants *.egg-info
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or later is needed: make PYTHON=/path/to/python3.13 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/ops.ready: pyproject.toml requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[ops,analytics]'
+# For every platform, so that the wheels of Lambda's processor are among the hashes; what is pinned stays, where it still fits.
+compile_lock = $(SUPPLY_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(ARGS) --output-file $(1)
+# A lock is installed as it is: no file of another hash, nothing that it does not name, nothing that has to be built.
+install_lock = $(1)/bin/python -m pip install --quiet --disable-pip-version-check \
+	--require-hashes --no-deps --only-binary :all: --requirement $(2) \
+	|| { echo "$(2) cannot be installed as it is locked: docs/supply-chain.md, A hash that does not match" >&2; exit 1; }
+install_project = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+$(VENV)/ops.ready: pyproject.toml requirements/ops.txt | $(VENV)/bin/python
+	$(call install_lock,$(VENV),requirements/ops.txt)
+	$(install_project)
 	@touch $@
 
-$(VENV)/dev.ready: pyproject.toml requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[ops,dev]'
+$(VENV)/dev.ready: pyproject.toml requirements/dev.txt | $(VENV)/bin/python
+	$(call install_lock,$(VENV),requirements/dev.txt)
+	$(install_project)
 	@touch $@ $(VENV)/ops.ready
 
-$(SAM_VENV)/ready: requirements-sam.txt
-	$(PYTHON) -m venv $(SAM_VENV)
-	$(SAM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-sam.txt
-	@touch $@
-
-$(CHECKOV_VENV)/ready: requirements-checkov.txt
-	$(PYTHON) -m venv $(CHECKOV_VENV)
-	$(CHECKOV_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-checkov.txt
+$(SAM_VENV)/ready: requirements/sam.txt
+$(CHECKOV_VENV)/ready: requirements/checkov.txt
+$(SUPPLY_VENV)/ready: requirements/supply.txt
+$(SAM_VENV)/ready $(CHECKOV_VENV)/ready $(SUPPLY_VENV)/ready:
+	$(PYTHON) -m venv $(@D)
+	$(call install_lock,$(@D),$<)
 	@touch $@

@@ -1,7 +1,7 @@
 """The functions' code, built for this machine: its processor, its interpreter. Seconds, once per change; no network.
 
 What `make build` fetches for Lambda is copied here from the environment that runs this, which holds the same versions
-(requirements.txt constrains it).
+(both come of one lock: docs/supply-chain.md).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 from ops.engines.dynamodb_local import default_cache
 from ops.local_aws.compensations import STREAM_WRAPPER, STREAM_WRAPPER_SOURCE
+from ops.packaging.locks import read_lock
 from ops.packaging.package import REQUIREMENTS, BuildError, compile_all, copy_sources, files_of, zip_folder
 
 
@@ -47,30 +46,21 @@ def local_bundle(cache: Path | None = None) -> bytes:
 
 
 def copy_dependencies(target: Path) -> None:
-    """Copy the distributions that requirements.txt names, and what they require, as they are installed here.
+    """Copy the distributions that requirements.txt pins, as they are installed here.
 
     Raises:
-        BuildError: One is not installed.
+        BuildError: One is not installed, or the lock cannot be read.
     """
-    lines = (line.partition("#")[0].strip() for line in REQUIREMENTS.read_text(encoding="utf-8").splitlines())
-    pending = [Requirement(line) for line in lines if line]
-    done: set[str] = set()
-    while pending:
-        requirement = pending.pop()
-        name = requirement.name.lower().replace("_", "-")
-        if name in done or (requirement.marker is not None and not requirement.marker.evaluate({"extra": ""})):
-            continue
-        done.add(name)
-        found = _installed(requirement)
-        pending += [Requirement(text) for text in found.requires or ()]
-        _copy(found, target)
+    for pin in read_lock(REQUIREMENTS):
+        if pin.is_for_this_machine:
+            _copy(_installed(pin.name), target)
 
 
-def _installed(requirement: Requirement) -> Distribution:
+def _installed(name: str) -> Distribution:
     try:
-        return distribution(requirement.name)
+        return distribution(name)
     except PackageNotFoundError as error:
-        raise BuildError(f"{requirement.name} is not installed here: set up anew with `make clean run`") from error
+        raise BuildError(f"{name} is not installed here: set up anew with `make clean run`") from error
 
 
 def _copy(installed: Distribution, target: Path) -> None:

@@ -29,10 +29,13 @@ MAPPING_FILES = Path("providers", "mappings")
 """What says how the events of identity systems are read; a file added there is shipped."""
 
 REQUIREMENTS = CHECKOUT / "requirements.txt"
+"""What the bundle ships, locked."""
+LAMBDA_REQUIREMENTS = CHECKOUT / "requirements" / "lambda.txt"
+"""What Lambda's runtime brings, locked."""
 
 _ARM64 = (
     *("--platform", "manylinux2014_aarch64", "--implementation", "cp"),
-    *("--python-version", PYTHON_VERSION, "--only-binary=:all:"),
+    *("--python-version", PYTHON_VERSION),
 )
 # Scanners find the packages of a deployed function by METADATA; their licences ask to stay with them.
 _KEPT_OF_DIST_INFO = {"METADATA", "LICENSE", "licenses"}
@@ -54,8 +57,8 @@ def package(target: Path, *, python: str | None, pip: Sequence[str] = (sys.execu
     Raises:
         BuildError: pip or the compiler failed; it has said why.
     """
-    platform = _ARM64 if arm64 else ("--only-binary=:all:",)
-    install(target, *platform, "--requirement", str(REQUIREMENTS), pip=pip)
+    platform = _ARM64 if arm64 else ()
+    install(target, REQUIREMENTS, *platform, pip=pip)
     for leftover in _leftovers(target):
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
     copy_sources(target)
@@ -119,17 +122,22 @@ def require_python() -> str | None:
     return python
 
 
-def install(target: Path, *arguments: str, pip: Sequence[str]) -> None:
-    """Have pip install into a folder, without byte code.
+def install(target: Path, lock: Path, *arguments: str, pip: Sequence[str] = (sys.executable,)) -> None:
+    """Have pip install a lock into a folder: nothing else, no file of another hash, and no byte code.
 
     Raises:
         BuildError: pip failed; it has said why.
     """
-    _run(
-        *pip,
-        *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"),
-        *("--no-compile", "--upgrade", "--target", str(target), *arguments),
-    )
+    try:
+        _run(
+            *pip,
+            *("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"),
+            *("--no-compile", "--upgrade", "--target", str(target), "--only-binary=:all:", "--no-deps"),
+            *("--require-hashes", "--requirement", str(lock), *arguments),
+        )
+    except BuildError as error:
+        problem = f"{lock.name} cannot be installed as it is locked (docs/supply-chain.md, A hash that does not match)"
+        raise BuildError(f"{problem}: {error}") from error
 
 
 def _leftovers(target: Path) -> Iterator[Path]:

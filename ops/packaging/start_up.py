@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.packaging.package import BuildError, compile_all, install, package
+from ops.packaging.package import LAMBDA_REQUIREMENTS, BuildError, compile_all, install, package
 from ops.packaging.runtime_api import LambdaRuntime, RuntimeClientError
 from ops.validation.translation import translate
 
@@ -96,7 +96,7 @@ def measure_start_up(python: str) -> dict[str, StartUp]:
     with tempfile.TemporaryDirectory() as folder:
         code, runtime, baseline = (Path(folder) / name for name in ("code", "runtime", "baseline"))
         package(code, python=python, pip=(python,), arm64=False)
-        install(runtime, "--only-binary=:all:", "awslambdaric>=4,<5", "boto3>=1.40,<2", pip=(python,))
+        install(runtime, LAMBDA_REQUIREMENTS, pip=(python,))
         baseline.mkdir()
         (baseline / "handler.py").write_text(_BASELINE_HANDLER)
         for compiled in (runtime, baseline):
