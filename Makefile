@@ -103,10 +103,13 @@ $(VENV)/bin/python:
 compile_lock = $(SUPPLY_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command "make lock" $(ARGS) --output-file $(1)
 # A lock is installed as it is: no file of another hash, nothing that it does not name, nothing that has to be built.
-install_lock = $(1)/bin/python -m pip install --quiet --disable-pip-version-check \
+define install_lock
+@echo "Installing $(2)"
+@$(1)/bin/python -m pip install --quiet --disable-pip-version-check \
 	--require-hashes --no-deps --only-binary :all: --requirement $(2) \
 	|| { echo "$(2) cannot be installed as it is locked: docs/supply-chain.md, A hash that does not match" >&2; exit 1; }
-install_project = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+endef
+install_project = @$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
 $(VENV)/ops.ready: pyproject.toml requirements/ops.txt | $(VENV)/bin/python
 	$(call install_lock,$(VENV),requirements/ops.txt)

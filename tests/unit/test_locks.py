@@ -158,4 +158,4 @@ def test_a_pin_is_for_the_machines_that_its_marker_names(tmp_path: Path) -> None
     one, two = read_lock(tmp_path / "lock.txt")
 
     assert (one.is_for_this_machine, two.is_for_this_machine) == (False, True)
-    assert (two.name, two.version, two.hashes) == ("two-words", "2", {"sha256:01", "sha256:02"})
+    assert (two.name, two.version, two.hashes) == ("two-words", "2", frozenset({"sha256:01", "sha256:02"}))
