@@ -17,6 +17,7 @@ from moto import mock_aws
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
+from tests.log_lines import LogLines
 
 # what a test says must not depend on how busy the machine is
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -171,6 +172,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def clock_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """The handlers' clock stands at the tests' noon: sessions of that day have not run out."""
     monkeypatch.setattr("processors.runtime.clock.utc_now", lambda: NOW)
+
+
+@pytest.fixture(autouse=True)
+def every_log_line_names_what_it_speaks_of() -> Iterator[None]:
+    """Whatever a test makes the functions log stands in `tests.log_lines`, with its facts."""
+    with LogLines() as lines:
+        yield
+    assert lines.faults == []
 
 
 @pytest.fixture(scope="session")

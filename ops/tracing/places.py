@@ -184,7 +184,7 @@ def _in_line(line: str, event_id: str, place: str) -> Iterator[Finding]:
     if isinstance(record, dict) and record.get("event_id") in (event_id, mask_id(event_id)):
         verdict = Verdict.REJECTED if record.get("message") == "event rejected" else Verdict.UNKNOWN
         text = f"{record.get('timestamp', '')} {record.get('message', '')}: {record.get('reason', '')}"
-        yield Finding(verdict, place, " ".join(text.split()))
+        yield Finding(verdict, place, " ".join(text.split()).removesuffix(":"))
 
 
 def most_telling(findings: Sequence[Finding]) -> Verdict:

@@ -122,8 +122,10 @@ class ItemStore:
                 break
             unsettled = self._settle(self._read_known(unsettled, deadline), decide, settled, deadline)
         if unsettled:
-            event = "deadline reached" if deadline.expired else "optimistic-lock retries exhausted"
-            logger.warning(event, extra={"table": self.table_name, "unsettled": len(unsettled)})
+            logger.warning(
+                "deadline reached" if deadline.expired else "optimistic-lock retries exhausted",
+                extra={"table": self.table_name, "unsettled": len(unsettled)},
+            )
         return settled
 
     def _settle(

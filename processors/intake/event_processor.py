@@ -6,6 +6,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
+from typing import TypeAlias
 
 from processors.aws.deadline import NEVER, Deadline
 from processors.aws.message_queue import MessageQueue
@@ -26,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 SLICE = 1000
 """Events handled between two looks at the clock; a message is never divided."""
+
+_MOST_RETRIES_NAMED = 20
+"""Lines about single retries an invocation: in an outage every event of every batch is retried, for hours."""
 
 _TOO_OLD = (
     "occurred_at lies more than {seconds:,} seconds back (MAX_EVENT_AGE_SECONDS): a logout of the session may be "
@@ -62,6 +67,10 @@ class _Part:
     def refuse(self, event: Event, reason: str) -> None:
         body = None if self.is_alone else json.dumps(to_json(event))
         self.refusal = RejectedEvent(RejectedEventError(reason, event_id=event.event_id), body)
+
+
+_Retry: TypeAlias = tuple[Message, str | None]
+"""A message that is delivered again, and the id of the event because of which, where it could be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +110,18 @@ class EventProcessor:
         result = BatchResult()
         waiting = deque(sorted(enumerate(messages), key=lambda numbered: numbered[1].is_large))
         outcomes: dict[int, Outcome] = {}
+        retried: list[_Retry] = []
         while waiting:
             if deadline.expired:
                 logger.warning("deadline reached", extra={"unprocessed": len(waiting)})
                 result.counts[Outcome.RETRY] += len(waiting)
+                retried += [(message, None) for _, message in waiting]
                 break
             parts = self._read_slice(waiting)
             self._process(parts, result, deadline)
             outcomes |= _outcomes(parts)
+            retried += [(part.message, _event_id_of(part)) for part in parts if part.outcome is Outcome.RETRY]
+        _log_retries(retried)
         result.outcomes.extend(outcomes.get(position, Outcome.RETRY) for position in range(len(messages)))
         return result
 
@@ -191,6 +204,29 @@ class EventProcessor:
                 logger.error("rejected-events queue failed", extra=facts | {"error_code": failures[index]})
             else:
                 logger.warning("event rejected", extra=facts)
+
+
+def _log_retries(retried: "Sequence[_Retry]") -> None:
+    """Name the events that are retried, those received most often first: they may never succeed."""
+    for message, event_id in nlargest(_MOST_RETRIES_NAMED, retried, key=lambda retry: retry[0].receive_count):
+        facts = {
+            "message_id": mask_id(message.message_id),
+            "event_id": event_id and mask_id(event_id),
+            "receive_count": message.receive_count,
+        }
+        logger.warning("event will be retried", extra=facts)
+    if len(retried) > _MOST_RETRIES_NAMED:
+        logger.warning("more events will be retried", extra={"count": len(retried) - _MOST_RETRIES_NAMED})
+
+
+def _event_id_of(part: _Part) -> str | None:
+    match part.event:
+        case IgnoredEvent():
+            return None
+        case RejectedEvent(error=error):
+            return error.event_id
+        case event:
+            return event.event_id
 
 
 def _pending(parts: Sequence[_Part]) -> Iterator[tuple[_Part, Event]]:

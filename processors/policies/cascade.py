@@ -144,7 +144,8 @@ def _page_family(number: str, parent: Session, register: RegisterReader, deadlin
                 yield Step(failed={number})
                 return
     except ReadError as error:
-        logger.warning("children could not be read", extra={"error_code": error.code})
+        facts = {"sequence_number": number, "error_code": error.code}
+        logger.warning("children of a large family could not be read", extra=facts)
         yield Step(failed={number})
 
 

@@ -58,6 +58,9 @@ def end_sessions_beyond_capacity(
                 if moment is not None and session.session_id not in result.ending:
                     commands.append(Command(customer.sequence_numbers[0], logout_of_revoked(session, moment)))
         except (ReadError, MalformedItemError) as error:
-            logger.warning("sessions could not be paged", extra={"error_code": error_code(error)})
+            logger.warning(
+                "sessions could not be paged",
+                extra={"sequence_number": customer.sequence_numbers[0], "error_code": error_code(error)},
+            )
             failed.update(customer.sequence_numbers)
     return commands, failed

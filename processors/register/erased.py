@@ -107,7 +107,9 @@ def _read_entries(items: Iterable[Attributes]) -> dict[str, datetime]:
         try:
             erased_at = parse_rfc3339(moment)
         except ValueError:
-            logger.error("entry of the erased list cannot be read: repair or delete it")
+            logger.error(
+                "entry of the erased list cannot be read: repair or delete it", extra={"partition": ERASED_PARTITION}
+            )
             continue
         newest[customer_hash] = max(erased_at, newest.get(customer_hash, erased_at))
     return newest

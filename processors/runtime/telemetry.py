@@ -36,7 +36,7 @@ def configure_logging(level: str, *, context: object = None) -> None:
     """
     package = logging.getLogger("processors")
     package.setLevel(level)
-    if not package.handlers:
+    if not any(handler.formatter is _FORMATTER for handler in package.handlers):
         handler = logging.StreamHandler(_StandardOutput())
         handler.setFormatter(_FORMATTER)
         package.addHandler(handler)
@@ -49,7 +49,7 @@ def configure_logging(level: str, *, context: object = None) -> None:
 
 def emit_counts(function: str, counts: Mapping[str, int]) -> None:
     """Emit one metric per name, dimension `service`, in CloudWatch's embedded metric format; zeros are left out."""
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+    metrics = _metrics_of(function)
     for name, count in counts.items():
         if count:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
@@ -67,7 +67,7 @@ def emit_seconds(function: str, name: str, *seconds: float) -> None:
     """
     if not seconds:
         return
-    metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+    metrics = _metrics_of(function)
     for value in sorted(seconds, reverse=True)[:: len(seconds) // _MOST_VALUES + 1]:
         metrics.add_metric(name=name, unit=MetricUnit.Seconds, value=value)
     metrics.flush_metrics()
@@ -84,11 +84,20 @@ def emit_ignored(function: str, ignored: "Mapping[IgnoredEvent, int]") -> None:
     for number, (kind, count) in enumerate(Counter(ignored).most_common()):
         lines[kind.provider, _type_name(kind.event_type) if number < _MOST_TYPES else "(others)"] += count
     for (provider, event_type), count in lines.items():
-        metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+        metrics = _metrics_of(function)
         metrics.add_dimension(name="provider", value=provider)
         metrics.add_metadata(key="event_type", value=event_type)
         metrics.add_metric(name="ignored_by_provider", unit=MetricUnit.Count, value=count)
         metrics.flush_metrics()
+
+
+def _metrics_of(function: str) -> EphemeralMetrics:
+    """Begin a line of metrics; it carries the request id, as the log lines do."""
+    metrics = EphemeralMetrics(namespace=NAMESPACE, service=function)
+    request_id = _FORMATTER.get_current_keys().get("function_request_id")
+    if request_id is not None:
+        metrics.add_metadata(key="function_request_id", value=request_id)
+    return metrics
 
 
 def _type_name(event_type: str) -> str:
