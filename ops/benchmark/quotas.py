@@ -52,6 +52,7 @@ TABLE_WRITE_UNITS_PER_SECOND = Quota(40_000, _DYNAMODB)
 """Of an on-demand table, its indexes included."""
 NEW_TABLE_WRITE_UNITS_PER_SECOND = Quota(4_000, _ON_DEMAND)
 """What a new on-demand table takes; then twice its last peak within half an hour."""
+NEW_TABLE_READ_UNITS_PER_SECOND = Quota(12_000, _ON_DEMAND)
 PARTITION_WRITE_UNITS_PER_SECOND = Quota(1_000, _PARTITION, adjustable=False)
 PARTITION_READ_UNITS_PER_SECOND = Quota(3_000, _PARTITION, adjustable=False)
 IN_FLIGHT_MESSAGES = Quota(120_000, _QUEUE)

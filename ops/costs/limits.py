@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ops.benchmark import quotas
 from ops.benchmark.quotas import Quota
 from ops.costs import bill, figures
-from ops.costs.traffic import SECONDS_A_DAY, IndexProjection, Traffic, Way
+from ops.costs.traffic import SECONDS_A_DAY, STREAM_READERS, BillingMode, IndexProjection, Traffic, Way
 
 CONSUMER_CONCURRENCY = 50
 """`MaximumConcurrency` of the session-events queue's mapping."""
@@ -59,7 +59,7 @@ class Limit:
 
 def limits_of(traffic: Traffic) -> list[Limit]:
     """Return the limits that this traffic can meet, in the order in which a growing one meets them."""
-    found = [*_database(traffic), *_intake(traffic)]
+    found = [*_database(traffic), *_intake(traffic), *_stream(traffic)]
     if traffic.is_publishing:
         found += _publishing(traffic)
     if traffic.is_archiving:
@@ -69,14 +69,8 @@ def limits_of(traffic: Traffic) -> list[Limit]:
 
 def _database(traffic: Traffic) -> Iterator[Limit]:
     events = traffic.events_a_session
-    yield Limit(
-        "write units of a new on-demand table",
-        quotas.NEW_TABLE_WRITE_UNITS_PER_SECOND,
-        events,
-        f"{events:.2f} events a session, a unit each in table and index, which have 4,000 each",
-        "`WriteThrottleEvents`, `OnlineIndexThrottleEvents`; metric `retry`",
-        "grows by itself, to twice the last peak within half an hour; before a launch set warm throughput",
-    )
+    if traffic.billing is BillingMode.PAY_PER_REQUEST:
+        yield from _new_tables(traffic)
     indexed = events if traffic.projection is IndexProjection.ALL else 1.0
     yield Limit(
         "write units of an on-demand table",
@@ -88,11 +82,53 @@ def _database(traffic: Traffic) -> Iterator[Limit]:
     )
 
 
+def _new_tables(traffic: Traffic) -> Iterator[Limit]:
+    """Yield what a table bears that has not grown yet. Provisioned, it bears the capacity that is bought."""
+    events = traffic.events_a_session
+    reads = figures.OURS.consumer.read_units + figures.OURS.projector.read_units
+    writes_quota, reads_quota = quotas.NEW_TABLE_WRITE_UNITS_PER_SECOND, quotas.NEW_TABLE_READ_UNITS_PER_SECOND
+    yield Limit(
+        "write units of a new on-demand table",
+        replace(writes_quota, value=max(writes_quota.value, traffic.warm_write_units)),
+        events,
+        f"{events:.2f} events a session, a unit each in the sessions table, its index and the projections table, which "
+        f"have {max(writes_quota.value, traffic.warm_write_units):,.0f} each",
+        "`WriteThrottleEvents`, `OnlineIndexThrottleEvents`; metric `retry`",
+        "grows by itself, to twice the last peak within half an hour; before a launch `WarmWriteUnits`",
+    )
+    yield Limit(
+        "read units of a new on-demand table",
+        replace(reads_quota, value=max(reads_quota.value, traffic.warm_read_units)),
+        events * reads,
+        f"{events:.2f} events a session, {reads:.2f} units each, as if all were of one table; yours come on top",
+        "`ReadThrottleEvents`; metric `retry`",
+        "grows by itself likewise; before a launch `WarmReadUnits`",
+    )
+
+
+def _stream(traffic: Traffic) -> Iterator[Limit]:
+    """Yield what the stream's readers do at a time: two batches of each shard, and a shard is a partition's."""
+    stages = {"projector": figures.OURS.projector}
+    if traffic.is_publishing or traffic.is_archiving:
+        waits = 1 + bill.BATCH_SIZES["publisher"] / bill.EVENTS_AT_A_TIME
+        stages["publisher"] = figures.StageFigures(0.0, 0.0, figures.PUBLISHER_CPU_MS, waits)
+    for name, stage in stages.items():
+        size = bill.BATCH_SIZES[name]
+        seconds = bill.batch_seconds(stage, size)
+        yield Limit(
+            f"{name}s at a time",
+            Quota(STREAM_READERS, "template.yaml: ParallelizationFactor, for the four partitions of a new table"),
+            traffic.events_a_session / size * seconds,
+            f"batches of {size} take {seconds * 1000:.0f} ms at 512 MB; two at a time for each of four shards",
+            f"`IteratorAge` of the {name}",
+            "grows with the table's partitions; then `ParallelizationFactor`, up to 10, or the function's memory",
+        )
+
+
 def _intake(traffic: Traffic) -> Iterator[Limit]:
     events = traffic.events_a_session
-    share = bill.MEMORY_GB / bill.VCPU_GB
     size = bill.BATCH_SIZES["consumer"]
-    seconds = (figures.OURS.consumer.cpu_ms * size / share + figures.OURS.consumer.waits * figures.REQUEST_MS) / 1000
+    seconds = bill.batch_seconds(figures.OURS.consumer, size)
     yield Limit(
         "consumers at a time",
         Quota(CONSUMER_CONCURRENCY, "template.yaml: MaximumConcurrency of the queue's mapping"),
@@ -111,15 +147,18 @@ def _intake(traffic: Traffic) -> Iterator[Limit]:
         "`ApproximateNumberOfMessagesNotVisible`",
         "mend the cause of the failures; Service Quotas",
     )
-    if traffic.way is Way.BUS:
+    put = (events if traffic.way is Way.BUS else 0.0) + (2.0 if traffic.is_publishing else 0.0)
+    if put:
         yield Limit(
             "PutEvents, requests",
             quotas.PUT_EVENTS_PER_SECOND,
-            events / 10 + (0.2 if traffic.is_publishing else 0.0),
-            "ten events a request; a publisher that sends one by one meets it at a tenth of this",
+            put / 10,
+            f"{put:.2f} events a session, ten a request; who sends one by one meets it at a tenth of this; "
+            "600 requests a second in most regions",
             "`PutEventsRequestsCount`, throttled requests at the publisher",
-            "send ten a request, or straight to the queue",
+            "send ten a request, or straight to the queue; Service Quotas",
         )
+    if traffic.way is Way.BUS:
         yield Limit(
             "deliveries of the bus",
             quotas.BUS_DELIVERIES_PER_SECOND,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ops.costs.bill import Bill, lists_to_break_even, our_bill, textbook_bill
+from ops.costs.bill import Bill, lists_to_break_even, our_bill, sessions_to_break_even, textbook_bill
+from ops.costs.database import used_to_break_even, warm_dollars
 from ops.costs.figures import OURS, TEXTBOOK, PipelineFigures
 from ops.costs.limits import Limit, limits_of
-from ops.costs.traffic import Traffic, Way
+from ops.costs.traffic import BillingMode, Traffic, Way
 
 OURS_BY_QUEUE, OURS_BY_BUS, TEXTBOOK_BY_BUS = "queue, tens", "bus", "textbook, bus"
 """Bills: ours, with events sent to the queue ten a request; ours and the textbook pipeline, both behind the bus."""
@@ -98,7 +99,29 @@ def conclusions(traffic: Traffic) -> list[str]:
         f"InverseIndexProjection=KEYS_ONLY is cheaper below {lists_to_break_even(traffic):.2f} lists of a customer's "
         f"sessions per session begun, at {traffic.sessions_of_a_customer:.0f} items a customer."
     )
-    return [limit, way, index]
+    return [limit, way, index, *_capacity(traffic), *unverified(traffic)]
+
+
+def _capacity(traffic: Traffic) -> Iterator[str]:
+    """Say what provisioned capacity costs beside units by request, and from when on it costs less."""
+    by_request, by_hour = (dollars(our_bill(replace(traffic, billing=mode)).register_dollars) for mode in BillingMode)
+    least = sessions_to_break_even(traffic)
+    when = "never less" if least is None else f"less above {least:,.0f} sessions a day"
+    yield (
+        f"BillingMode=PROVISIONED: register and projections {by_hour} a month where {traffic.capacity_used:.0%} of the "
+        f"capacity is used, by request {by_request}; so used {when}, and never less below {used_to_break_even():.0%}."
+    )
+    if once := warm_dollars(traffic):
+        yield (
+            f"WarmWriteUnits={traffic.warm_write_units:.0f} and WarmReadUnits={traffic.warm_read_units:.0f}: "
+            f"{dollars(once)} once, for new tables."
+        )
+
+
+def unverified(traffic: Traffic) -> Iterator[str]:
+    """Name the prices of this traffic's bill that nothing confirms, if there are any."""
+    if warm_dollars(traffic):
+        yield "Not verified: the price of warm throughput. AWS says that it follows that of provisioned units."
 
 
 def dollars(value: float) -> str:

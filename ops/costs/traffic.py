@@ -20,6 +20,9 @@ QUEUE_READERS = 5
 STREAM_READERS = 8
 """Concurrent batches of a stream: a table begins with four partitions, and `ParallelizationFactor` is 2."""
 
+WARM_WRITE_UNITS, WARM_READ_UNITS = 4_000.0, 12_000.0
+"""A second: with these a new on-demand table and its index begin. Source: Developer Guide, "Warm throughput"."""
+
 
 class Way(StrEnum):
     """How events come in."""
@@ -33,6 +36,13 @@ class IndexProjection(StrEnum):
 
     ALL = "ALL"
     KEYS_ONLY = "KEYS_ONLY"
+
+
+class BillingMode(StrEnum):
+    """How tables and index are paid for: `BillingMode` of the template."""
+
+    PAY_PER_REQUEST = "PAY_PER_REQUEST"
+    PROVISIONED = "PROVISIONED"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +61,11 @@ class Traffic:
         is_publishing: Life-cycle events to a bus, expiries among them.
         is_archiving: Life-cycle events to S3.
         peak: Rate of the busiest seconds, of the day's mean.
+        billing: How tables and index are paid for.
+        capacity_used: Share of provisioned units that is used, on the month's mean.
+        has_key: Whether a customer-managed key encrypts tables, queues and buses.
+        warm_write_units: Of each table and the index, a second; what they have anyway is the least.
+        warm_read_units: Likewise.
     """
 
     sessions_a_day: float
@@ -64,6 +79,11 @@ class Traffic:
     is_publishing: bool = False
     is_archiving: bool = False
     peak: float = 5.0
+    billing: BillingMode = BillingMode.PAY_PER_REQUEST
+    capacity_used: float = 0.5
+    has_key: bool = False
+    warm_write_units: float = WARM_WRITE_UNITS
+    warm_read_units: float = WARM_READ_UNITS
 
     @property
     def events_a_session(self) -> float:

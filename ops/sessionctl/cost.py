@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.costs.traffic import IndexProjection, Traffic
+from ops.costs.traffic import WARM_READ_UNITS, WARM_WRITE_UNITS, BillingMode, IndexProjection, Traffic
 from ops.sessionctl.options import AsJson, Form
 from ops.sessionctl.rows import Column, show_rows
 from ops.sessionctl.screen import show_json
@@ -37,6 +37,24 @@ def cost(  # noqa: PLR0913 # options of a command
     projection: Annotated[
         IndexProjection, typer.Option("--index", help="`InverseIndexProjection` of the template.")
     ] = IndexProjection.ALL,
+    billing: Annotated[
+        BillingMode, typer.Option("--billing", help="`BillingMode` of the template.")
+    ] = BillingMode.PAY_PER_REQUEST,
+    capacity_used: Annotated[
+        float,
+        typer.Option(
+            "--capacity-used", metavar="SHARE", min=0.01, max=1, help="Of provisioned capacity, on the month's mean."
+        ),
+    ] = 0.5,
+    warm_write_units: Annotated[
+        float,
+        typer.Option("--warm-write-units", metavar="N", min=WARM_WRITE_UNITS, help="`WarmWriteUnits` of the template."),
+    ] = WARM_WRITE_UNITS,
+    warm_read_units: Annotated[
+        float,
+        typer.Option("--warm-read-units", metavar="N", min=WARM_READ_UNITS, help="`WarmReadUnits` of the template."),
+    ] = WARM_READ_UNITS,
+    kms_key: Annotated[bool, typer.Option("--kms-key", help="`KmsKeyArn` is set: the key and its requests.")] = False,
     publish: Annotated[bool, typer.Option(help="Life-cycle events to a bus, expiries among them.")] = False,
     archive: Annotated[bool, typer.Option(help="Life-cycle events to S3.")] = False,
     peak: Annotated[
@@ -51,6 +69,7 @@ def cost(  # noqa: PLR0913 # options of a command
     Examples:
       sessionctl cost --logins-per-day 1000000
       sessionctl cost --logins-per-day 50000 --publish --archive --sessions-listed 2 --json
+      sessionctl cost --logins-per-day 3000000 --billing PROVISIONED --capacity-used 0.6 --kms-key
     """
     traffic = Traffic(
         sessions_a_day=logins_per_day,
@@ -63,6 +82,11 @@ def cost(  # noqa: PLR0913 # options of a command
         is_publishing=publish,
         is_archiving=archive,
         peak=peak,
+        billing=billing,
+        capacity_used=capacity_used,
+        has_key=kms_key,
+        warm_write_units=warm_write_units,
+        warm_read_units=warm_read_units,
     )
     if as_json:
         show_json(_document(traffic))
@@ -72,7 +96,8 @@ def cost(  # noqa: PLR0913 # options of a command
 
 def _document(traffic: Traffic) -> dict[str, Any]:
     from ops.benchmark import prices  # noqa: PLC0415 (slow to import)
-    from ops.costs.bill import lists_to_break_even  # noqa: PLC0415
+    from ops.costs.bill import lists_to_break_even, sessions_to_break_even  # noqa: PLC0415
+    from ops.costs.database import warm_dollars  # noqa: PLC0415
     from ops.costs.limits import limits_of  # noqa: PLC0415
     from ops.costs.tables import bills_of  # noqa: PLC0415
 
@@ -99,10 +124,16 @@ def _document(traffic: Traffic) -> dict[str, Any]:
     ]
     return {
         "traffic": asdict(traffic),
-        "prices": {"region": prices.REGION, "as_of": prices.AS_OF},
+        "prices": {
+            "region": prices.REGION,
+            "as_of": prices.AS_OF,
+            "not_verified": [name for name, price in prices.ALL.items() if price.evidence is prices.Evidence.NONE],
+        },
         "bills": bills,
         "limits": limits,
         "lists_a_session_at_which_keys_only_costs_the_same": lists_to_break_even(traffic),
+        "sessions_a_day_above_which_provisioned_costs_less": sessions_to_break_even(traffic),
+        "warm_throughput_dollars_once": warm_dollars(traffic),
     }
 
 

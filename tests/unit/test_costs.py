@@ -11,10 +11,20 @@ from typer.testing import CliRunner
 
 from ops.benchmark import prices
 from ops.costs import bill, figures, page
-from ops.costs.bill import lists_to_break_even, our_bill, textbook_bill
+from ops.costs.bill import lists_to_break_even, our_bill, sessions_to_break_even, textbook_bill
+from ops.costs.database import SCALING_ALARMS, used_to_break_even, warm_dollars
 from ops.costs.limits import CONSUMER_CONCURRENCY, MAX_RECEIVE_COUNT, VISIBILITY_SECONDS, limits_of
 from ops.costs.tables import OURS_BY_BUS, OURS_BY_QUEUE, bills_of
-from ops.costs.traffic import IndexProjection, Traffic, Way, batch_of
+from ops.costs.traffic import (
+    STREAM_READERS,
+    WARM_READ_UNITS,
+    WARM_WRITE_UNITS,
+    BillingMode,
+    IndexProjection,
+    Traffic,
+    Way,
+    batch_of,
+)
 from ops.dynamodb_double.sizes import item_size, write_units
 from ops.sessionctl.app import app
 from processors.life_cycle.agenda import pack, write_agenda_item
@@ -65,7 +75,11 @@ def test_the_json_document_has_bills_and_limits_in_order() -> None:
     assert document["bills"][OURS_BY_QUEUE]["dollars_a_month"] < document["bills"][OURS_BY_BUS]["dollars_a_month"]
     rates = [limit["sessions_per_second"] for limit in document["limits"]]
     assert rates == sorted(rates)
-    assert document["prices"] == {"region": prices.REGION, "as_of": prices.AS_OF}
+    assert document["prices"] == {
+        "region": prices.REGION,
+        "as_of": prices.AS_OF,
+        "not_verified": ["WARM_WRITE_UNITS", "WARM_READ_UNITS"],
+    }
 
 
 @pytest.mark.parametrize(
@@ -76,6 +90,10 @@ def test_the_json_document_has_bills_and_limits_in_order() -> None:
         ("--logins-per-day", "10", "--sessions-logged-out", "1.5"),
         ("--logins-per-day", "10", "--peak", "0.5"),
         ("--logins-per-day", "10", "--index", "SOME"),
+        ("--logins-per-day", "10", "--billing", "ON_DEMAND"),
+        ("--logins-per-day", "10", "--capacity-used", "0"),
+        ("--logins-per-day", "10", "--warm-write-units", "3999"),
+        ("--logins-per-day", "10", "--warm-read-units", "11999"),
         (),
     ],
 )
@@ -133,6 +151,80 @@ def test_both_indexes_cost_the_same_at_the_break_even() -> None:
     assert bills[0] == pytest.approx(bills[1])
 
 
+def test_provisioned_capacity_costs_as_much_as_units_by_request_where_as_much_of_it_is_used_as_is_said() -> None:
+    used = used_to_break_even()
+    by_hour = replace(TRAFFIC, billing=BillingMode.PROVISIONED, capacity_used=used)
+
+    units = dollars_of(TRAFFIC, "write units") + dollars_of(TRAFFIC, "read units")
+    capacity = dollars_of(by_hour, "write capacity") + dollars_of(by_hour, "read capacity")
+
+    assert capacity == pytest.approx(units)
+    assert dollars_of(replace(by_hour, capacity_used=2 * used), "write capacity") == pytest.approx(
+        dollars_of(TRAFFIC, "write units") / 2
+    )
+    assert sessions_to_break_even(by_hour) is None
+
+
+def test_provisioned_capacity_costs_less_above_the_load_that_is_said_and_more_below() -> None:
+    least = sessions_to_break_even(TRAFFIC)
+    assert least is not None
+
+    def saved(sessions: float) -> float:
+        load = replace(TRAFFIC, sessions_a_day=sessions, customers=sessions)
+        return our_bill(load).dollars - our_bill(replace(load, billing=BillingMode.PROVISIONED)).dollars
+
+    assert saved(least * 0.9) < 0 < saved(least * 1.1)
+
+
+def test_an_idle_table_that_is_provisioned_is_paid_for() -> None:
+    idle = replace(TRAFFIC, sessions_a_day=1, customers=1, billing=BillingMode.PROVISIONED)
+
+    assert dollars_of(idle, "write capacity") == pytest.approx(3 * 720 * prices.WRITE_CAPACITY.dollars)
+
+
+def test_what_is_made_warm_is_paid_for_once_in_both_tables_and_the_index_and_moves_the_limit() -> None:
+    warm = replace(TRAFFIC, warm_write_units=10_000, warm_read_units=20_000)
+
+    once = 3 * (6_000 * prices.WARM_WRITE_UNITS.dollars + 8_000 * prices.WARM_READ_UNITS.dollars)
+
+    assert warm_dollars(warm) == pytest.approx(once)
+    assert warm_dollars(TRAFFIC) == 0
+    assert our_bill(warm).dollars == our_bill(TRAFFIC).dollars
+    name = "write units of a new on-demand table"
+    [cold, hot] = [next(at for at in limits_of(traffic) if at.name == name) for traffic in (TRAFFIC, warm)]
+    assert hot.sessions_per_second == pytest.approx(2.5 * cold.sessions_per_second)
+
+
+def test_provisioned_tables_are_never_new() -> None:
+    names = {limit.name for limit in limits_of(replace(TRAFFIC, billing=BillingMode.PROVISIONED))}
+
+    assert not {name for name in names if "new on-demand table" in name}
+
+
+def test_a_price_that_nothing_confirms_is_said_where_it_is_used_and_nowhere_else() -> None:
+    plain, warm = ("--logins-per-day", "1000"), ("--logins-per-day", "1000", "--warm-write-units", "5000")
+
+    assert "Not verified" not in run(*plain)
+    assert "Not verified: the price of warm throughput" in run(*warm)
+    unverified = {name for name, price in prices.ALL.items() if price.evidence is prices.Evidence.NONE}
+    assert unverified == {"WARM_WRITE_UNITS", "WARM_READ_UNITS"}
+    assert PAGE.count(f"| {prices.Evidence.NONE} |") == len(unverified)
+
+
+@pytest.mark.parametrize("way", Way)
+def test_a_key_is_paid_for_by_the_month_and_its_requests_by_the_five_minutes(way: Way) -> None:
+    traffic = replace(TRAFFIC, way=way, has_key=True)
+
+    assert dollars_of(traffic, "key") == prices.KEYS.dollars
+    assert dollars_of(traffic, "key, requests") == pytest.approx(
+        bill.key_requests(traffic) / 1e6 * prices.KEY_REQUESTS.dollars
+    )
+    assert bill.key_requests(traffic) == bill.key_requests(replace(traffic, sessions_a_day=1.0))
+    assert bill.key_requests(traffic) > bill.key_requests(replace(traffic, is_publishing=False, is_archiving=False))
+    assert dollars_of(replace(traffic, has_key=False), "key") == 0
+    assert "key, requests" in run("--logins-per-day", "1000", "--kms-key")
+
+
 @pytest.mark.parametrize("traffic", [TRAFFIC, replace(TRAFFIC, way=Way.BUS), replace(TRAFFIC, is_publishing=False)])
 def test_a_limit_is_met_exactly_where_it_says(traffic: Traffic) -> None:
     limits = limits_of(traffic)
@@ -167,6 +259,10 @@ def test_what_is_said_of_the_template_is_so() -> None:
     assert f"MemorySize: {bill.MEMORY_GB * 1024:.0f}\n" in TEMPLATE
     assert f"MemorySize: {bill.SWEEPER_MEMORY_GB * 1024:.0f}\n" in TEMPLATE
     assert TEMPLATE.count("Type: AWS::CloudWatch::Alarm") <= bill.ALARMS
+    assert 4 * TEMPLATE.count("Type: AWS::ApplicationAutoScaling::ScalingPolicy") == SCALING_ALARMS
+    assert re.findall(r"ParallelizationFactor: (\d+)", TEMPLATE) == [str(STREAM_READERS // 4)] * 2
+    assert f"  WarmWriteUnits:\n    Type: Number\n    Default: {WARM_WRITE_UNITS:.0f}\n" in TEMPLATE
+    assert f"  WarmReadUnits:\n    Type: Number\n    Default: {WARM_READ_UNITS:.0f}\n" in TEMPLATE
 
 
 def test_the_agendas_units_are_those_of_its_items() -> None:
