@@ -43,7 +43,11 @@ class Options:
             simulation = Simulation(
                 seed, transport=self.transport, faults=self.faults, without=self.without, has_trace=has_trace
             )
-            return simulation.play()
+            try:
+                return simulation.play()
+            except Exception as error:
+                error.add_note(f"in seed {seed}")
+                raise
 
     def as_arguments(self) -> str:
         """Write them as they are given on the command line."""
@@ -147,12 +151,16 @@ def _play_many(seeds: range, options: Options, *, jobs: int) -> int:
     ):
         bar = progress.add_task("seeds", total=len(seeds), violations=0)
         chunks = [seeds[start : start + _CHUNK] for start in range(0, len(seeds), _CHUNK)]
-        for reports in _in_any_order([pool.submit(play_chunk, chunk, options) for chunk in chunks]):
-            for report in reports:
-                figures.add(report)
-                if report.violation is not None:
-                    console.print(describe(report, options), markup=False, highlight=False, soft_wrap=True)
-            progress.update(bar, advance=len(reports), violations=len(figures.violations))
+        try:
+            for reports in _in_any_order([pool.submit(play_chunk, chunk, options) for chunk in chunks]):
+                for report in reports:
+                    figures.add(report)
+                    if report.violation is not None:
+                        console.print(describe(report, options), markup=False, highlight=False, soft_wrap=True)
+                progress.update(bar, advance=len(reports), violations=len(figures.violations))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     console.print(_table(figures, time.monotonic() - began))
     return int(bool(figures.violations))
 

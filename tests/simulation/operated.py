@@ -36,6 +36,8 @@ class Operated:
         It may have read the register before that life did, and has no version to lose by: an operator's rebuild
         mends it.
         """
+        self.beyond_repair: set[str] = set()
+        """Of these, who has an item that nobody can read, which a rebuild refuses."""
         self._born_at: dict[str, float] = {}
         self._last_life: dict[str, float] = {}
         self.foreign: dict[ItemKey, Item] = {}
@@ -85,7 +87,7 @@ class Operated:
 
     def settled(self) -> None:
         """All is delivered, no fault is left."""
-        for customer in sorted(self.customers):
+        for customer in sorted(self.customers - self.beyond_repair):
             self._check(customer)
 
     def _check(self, customer: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ops.dynamodb_double.tables import Item, ItemKey
 from processors.projection_table import ProjectionTable
 from processors.session_table import SessionTable
+from schemas.errors import MalformedItemError
 from tests.simulation.facts import START, Fact
 from tests.simulation.faults import BY_HAND, Fault
 from tests.simulation.scheduler import NEXT, PRESENT, PREVIOUS
@@ -122,9 +123,13 @@ class Operations:
         )
         for customer in sorted(customers):
             run.note(f"rebuild of {customer}")
-            task = run.scheduler.spawn(f"rebuild of {customer}", partial(projections.rebuild, customer))
+            task = run.scheduler.spawn(f"rebuild of {customer}", partial(projections.rebuild, customer), may_fail=True)
             task.release = NEXT  # the tool is never older than what wrote the tables
             run.run_until(partial(getattr, task, "is_done"), "a rebuild ends")
+            if isinstance(task.error, MalformedItemError):  # it names the item that has to be mended first
+                run.claims.operated.beyond_repair.add(customer)
+            elif task.error is not None:
+                raise task.error
 
     def _sessions(self) -> list[ItemKey]:
         """Keys of sessions that anybody would touch by hand."""
