@@ -18,8 +18,9 @@ from pathlib import Path
 
 from ops.engines.dynamodb_local import default_cache
 from ops.local_aws.compensations import STREAM_WRAPPER, STREAM_WRAPPER_SOURCE
+from ops.packaging.files import files_of, zip_folder
 from ops.packaging.locks import read_lock
-from ops.packaging.package import REQUIREMENTS, BuildError, compile_all, copy_sources, files_of, zip_folder
+from ops.packaging.package import REQUIREMENTS, BuildError, compile_all, copy_sources
 
 
 def local_bundle(cache: Path | None = None) -> bytes:

@@ -8,16 +8,15 @@ every cold start. Only the standard library is needed, because `sam build` runs 
 
 from __future__ import annotations
 
-import io
 import os
 import shutil
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ops.checkout import CHECKOUT
+from ops.packaging.files import set_modes
 
 PYTHON_VERSION = "3.13"
 """The runtime of the template's functions."""
@@ -38,7 +37,7 @@ _ARM64 = (
     *("--python-version", PYTHON_VERSION),
 )
 # Scanners find the packages of a deployed function by METADATA; their licences ask to stay with them.
-_KEPT_OF_DIST_INFO = {"METADATA", "LICENSE", "licenses"}
+_KEPT_OF_DIST_INFO = {"METADATA", "LICENSE", "licenses", "sboms"}
 
 
 class BuildError(Exception):
@@ -64,6 +63,7 @@ def package(target: Path, *, python: str | None, pip: Sequence[str] = (sys.execu
     copy_sources(target)
     if python is not None:
         compile_all(target, python)
+    set_modes(target)
 
 
 def copy_sources(target: Path) -> None:
@@ -163,17 +163,3 @@ def _is_of_version(python: Path) -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.stdout.strip() == PYTHON_VERSION
-
-
-def files_of(folder: Path) -> list[Path]:
-    """Give every file in a folder, at any depth, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def zip_folder(folder: Path) -> bytes:
-    """Zip a folder as `sam package` does: deflated, without dates."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files_of(folder):
-            archive.writestr(zipfile.ZipInfo(str(path.relative_to(folder))), path.read_bytes(), zipfile.ZIP_DEFLATED)
-    return buffer.getvalue()

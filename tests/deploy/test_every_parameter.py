@@ -21,7 +21,7 @@ from docs.examples.evict_cache.evict_cache import SessionCache
 from ops.local_aws.deployment import DeploymentError, deploy
 from ops.local_aws.logs import FunctionLogs
 from ops.local_aws.stack import LocalStack
-from ops.packaging.package import zip_folder
+from ops.packaging.files import zip_folder
 from ops.schema_export.life_cycle import event_schema
 from ops.validation.translation import load_template
 from processors.session_table import SessionTable

@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKED = {
     "requirements.txt": [],
-    "dev.txt": [*EXTRAS["ops"], *EXTRAS["analytics"], *EXTRAS["dev"]],
+    "dev.txt": [*EXTRAS["ops"], *EXTRAS["analytics"], *EXTRAS["build"], *EXTRAS["dev"]],
     "ops.txt": [*EXTRAS["ops"], *EXTRAS["analytics"]],
 }
 """Which of the extras each lock holds, beside the dependencies."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ops.checkout import CHECKOUT
+from ops.packaging.files import content_digest, zip_folder
 from ops.packaging.package import (
     SOURCES,
     BuildError,
@@ -15,7 +16,6 @@ from ops.packaging.package import (
     copy_sources,
     find_python,
     require_python,
-    zip_folder,
 )
 from ops.packaging.report import report
 
@@ -134,17 +134,28 @@ def test_without_the_runtimes_python_the_build_fails_in_ci(machine: Path, monkey
         require_python()
 
 
-def test_the_report_says_of_every_function_how_large_it_is(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_says_of_every_function_how_large_it_is_and_what_is_in_it_and_writes_the_bill(
+    machine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("OneFunction", "OtherFunction"):
-        (machine / "built" / name).mkdir(parents=True)
+        info = machine / "built" / name / "pydantic-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: pydantic\nVersion: 1.0\nLicense: MIT\n")
+        (info / "LICENSE").write_text("As you like.")
         (machine / "built" / name / "zeros").write_bytes(bytes(2_000_000))
 
     report(machine / "built")
 
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[:5] for line in lines[1:3]] == [
+    assert [line.split() for line in lines[1:3]] == [
         [name, "2.0", "MB", "0.0", "MB"] for name in ("OneFunction", "OtherFunction")
     ]
+    assert (
+        f"SHA-256 of the content of each, docs/supply-chain.md: {content_digest(machine / 'built' / 'OneFunction')}"
+        in lines
+    )
+    assert "pkg:pypi/pydantic@1.0" in (machine / "bundle.cdx.json").read_text()
+    assert "pydantic 1.0: MIT" in (machine / "bundle-licences.txt").read_text()
 
 
 def test_a_report_of_nothing_says_what_to_do(tmp_path: Path) -> None:
