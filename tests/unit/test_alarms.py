@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from ops.validation.checks import ALL_ON
 from ops.validation.resolution import resolved
 from ops.validation.translation import translate
 from schemas.outcomes import Outcome
+from tests.alarm_states import alarms, name_in
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("SqsConsumer", "StreamProjector", "EventBridgeConsumer", "SessionPublisher", "ExpirySweeper")
@@ -91,32 +91,13 @@ EXPECTED = {
 SILENCE_RINGS = {"ExpiryLagAlarm", "SilenceAlarm"}
 
 
-@cache
-def alarms() -> dict[str, dict[str, Any]]:
-    resources = resolved(ALL_ON)
-    return {name: found["Properties"] for name, found in resources.items() if found["Type"] == "AWS::CloudWatch::Alarm"}
-
-
 def facts_of(alarm: dict[str, Any]) -> tuple[Any, ...]:
-    about = " ".join(_name_in(dimension["Value"]) for dimension in alarm["Dimensions"])
+    about = " ".join(name_in(dimension["Value"]) for dimension in alarm["Dimensions"])
     periods = int(alarm["EvaluationPeriods"])
     return (
         *(alarm["Namespace"], alarm["MetricName"], about.removesuffix(" AllStorageTypes"), alarm["Statistic"]),
         *(alarm["Period"], alarm.get("DatapointsToAlarm", periods), periods, alarm["Threshold"]),
     )
-
-
-def _name_in(value: Any) -> str:
-    match value:
-        case str():
-            return value
-        case {"Ref": str(name)}:
-            return name
-        case {"Fn::GetAtt": [str(name), _]}:
-            return name
-        case {"Fn::Select": [2, {"Fn::Split": ["/", inner]}]}:
-            return _name_in(inner)
-    raise AssertionError(f"no name: {value}")
 
 
 def test_every_alarm_watches_its_metric_with_its_dimension_and_threshold() -> None:
