@@ -13,7 +13,7 @@ SUPPLY_VENV ?= .venv-supply
 SAM = SAM_CLI_TELEMETRY=0 $(SAM_VENV)/bin/sam
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test coverage mutants test-engine test-deploy ci simulate bench check validate build format schemas lock clean
+.PHONY: help run quick test coverage mutants test-engine test-deploy ci simulate bench check validate build format schemas audit lock clean
 
 help: ## Say what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ format: $(VENV)/dev.ready ## Format the code and mend what the linter can
 schemas: $(VENV)/dev.ready ## Export the JSON Schema of the event for publishers
 	$(BIN)/python -m ops.schema_export
 
+audit: $(SUPPLY_VENV)/ready ## Known vulnerabilities of all that is locked; exit code 1: found, 3: nobody could be asked (needs the Internet)
+	@$(SUPPLY_VENV)/bin/python -m ops.packaging audit $(ARGS)
+
 lock: $(SUPPLY_VENV)/ready ## Pin, with hashes, what pyproject.toml and requirements/*.in ask for (ARGS=--upgrade: the newest)
 	$(call compile_lock,requirements/dev.txt) pyproject.toml --extra ops --extra dev
 	$(call compile_lock,requirements/ops.txt) pyproject.toml --extra ops --extra analytics --constraint requirements/dev.txt
@@ -125,6 +128,6 @@ $(SAM_VENV)/ready: requirements/sam.txt
 $(CHECKOV_VENV)/ready: requirements/checkov.txt
 $(SUPPLY_VENV)/ready: requirements/supply.txt
 $(SAM_VENV)/ready $(CHECKOV_VENV)/ready $(SUPPLY_VENV)/ready:
-	$(PYTHON) -m venv $(@D)
+	$(PYTHON) -m venv --clear $(@D)
 	$(call install_lock,$(@D),$<)
 	@touch $@

@@ -1,6 +1,7 @@
 """`python -m ops.packaging package FOLDER` is what `sam build` calls; `report` tells what it made.
 
-`template FILE` writes the template that is built with options which cannot be parameters.
+`audit` asks for known vulnerabilities of what the locks name; `template FILE` writes the template that is built with
+options which cannot be parameters.
 """
 
 import argparse
@@ -10,15 +11,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ops.packaging.audit import audit
 from ops.packaging.package import BuildError, package, require_python
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run `package FOLDER`, `report` or `template FILE`; ends the process with a message where that fails."""
+    """Run `package FOLDER`, `report`, `audit` or `template FILE`; ends the process with a message where that fails."""
     parser = argparse.ArgumentParser(prog="python -m ops.packaging", description="Build what Lambda runs.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("package", help="fill a folder for Lambda").add_argument("folder", type=Path)
     commands.add_parser("report", help="size and start-up of what sam build made")
+    known = commands.add_parser("audit", help="known vulnerabilities; exit code 1: found, 3: nobody could be asked")
+    known.add_argument("--ignore", metavar="ID", action="append", default=[], help="one that was looked at")
     template = commands.add_parser("template", help="write a template with options that cannot be parameters")
     template.add_argument("file", type=Path)
     template.add_argument("--gradual", metavar="SHIFT", help="move traffic step by step: Canary10Percent15Minutes")
@@ -27,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         if options.command == "package":
             package(options.folder, python=require_python())
+        elif options.command == "audit":
+            sys.exit(audit(ignored=options.ignore))
         elif options.command == "template":
             _write_template(options.file, options.gradual, options.sessions_stream)
         else:
