@@ -1,6 +1,7 @@
 """The locks pin everything, with hashes, agree with each other, and with what they were made from."""
 
 import hashlib
+import re
 import tomllib
 import zipfile
 from pathlib import Path
@@ -98,6 +99,14 @@ def test_a_lock_meets_every_requirement_of_its_source(source: Path) -> None:
     lines = [line.partition("#")[0].strip() for line in source.read_text(encoding="utf-8").splitlines()]
 
     assert unmet([line for line in lines if line], read_lock(source.with_suffix(".txt"))) == []
+
+
+def test_every_action_of_the_workflows_is_a_commit_and_no_tag_that_may_move() -> None:
+    workflows = sorted((CHECKOUT / ".github" / "workflows").glob("*.yml"))
+    used = [line for path in workflows for line in path.read_text(encoding="utf-8").splitlines() if "uses:" in line]
+
+    assert used
+    assert [line for line in used if not re.fullmatch(r" *- uses: [\w-]+/[\w-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
 
 
 def test_the_bundle_ships_nothing_that_lambda_brings() -> None:
