@@ -76,7 +76,7 @@ class InMemoryDynamoDb(Client):
 
 @dataclass
 class InMemorySqs:
-    """Queues that keep what is sent to them."""
+    """Queues that keep what is sent to them, by the last part of their URLs."""
 
     bodies: dict[str, list[str]] = field(default_factory=dict)
 
@@ -85,12 +85,12 @@ class InMemorySqs:
         if not 0 < len(Entries) <= 10 or sum(sizes) > 262_144:
             code = "AWS.SimpleQueueService.BatchRequestTooLong"
             raise ClientError({"Error": {"Code": code, "Message": ""}}, "SendMessageBatch")
-        self.bodies.setdefault(QueueUrl, []).extend(entry["MessageBody"] for entry in Entries)
+        self.bodies.setdefault(QueueUrl.rpartition("/")[2], []).extend(entry["MessageBody"] for entry in Entries)
         return {"Successful": [{"Id": entry["Id"]} for entry in Entries], "Failed": []}
 
-    def take(self, queue_url: str) -> list[dict[str, Any]]:
+    def take(self, queue: str) -> list[dict[str, Any]]:
         """Take every message off a queue and read its JSON body."""
-        return [json.loads(body) for body in self.bodies.pop(queue_url, [])]
+        return [json.loads(body) for body in self.bodies.pop(queue, [])]
 
 
 def use_in_memory_clients(monkeypatch: pytest.MonkeyPatch, dynamodb: InMemoryDynamoDb, sqs: InMemorySqs) -> None:
@@ -100,8 +100,8 @@ def use_in_memory_clients(monkeypatch: pytest.MonkeyPatch, dynamodb: InMemoryDyn
     for name, value in {
         "SESSIONS_TABLE": "sessions",
         "PROJECTIONS_TABLE": "projections",
-        "SESSION_EVENTS_QUEUE_URL": "events",
-        "REJECTED_EVENTS_QUEUE_URL": "rejected",
+        "SESSION_EVENTS_QUEUE_URL": "https://queue/events",
+        "REJECTED_EVENTS_QUEUE_URL": "https://queue/rejected",
         "DYNAMODB_BATCH_STATEMENTS": "false",
     }.items():
         monkeypatch.setenv(name, value)

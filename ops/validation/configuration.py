@@ -103,7 +103,7 @@ def _wrong(value: str, definition: Mapping[str, Any] | None) -> str | None:
         return f"must be one of {', '.join(map(str, allowed))}, but is {value!r}"
     if definition["Type"] == "Number":
         least, most = definition.get("MinValue"), definition.get("MaxValue")
-        if not re.fullmatch(r"-?\d{1,15}", value):
+        if not re.fullmatch(r"0|-?[1-9][0-9]{0,14}", value):
             return f"must be a whole number, but is {value!r}"
         if (least is not None and int(value) < least) or (most is not None and int(value) > most):
             return f"must lie between {least} and {most}, but is {value}"
@@ -116,12 +116,14 @@ def _contradictions(deployment: Deployment, definitions: Mapping[str, Any]) -> I
     given = deployment.parameters
     values = {name: str(definition.get("Default", "")) for name, definition in definitions.items()} | dict(given)
     yield from contradictions(values)
-    if values["KmsKeyArn"] and deployment.region and values["KmsKeyArn"].split(":")[3] != deployment.region:
-        yield f"KmsKeyArn names a key of another region than {deployment.region}, where this is deployed"
+    for parameter, what in (("KmsKeyArn", "key"), ("AlarmTopicArn", "topic")):
+        if values[parameter] and deployment.region and values[parameter].split(":")[3] != deployment.region:
+            yield f"{parameter} names a {what} of another region than {deployment.region}, where this is deployed"
     for name, resource in resolved(given).items():
         if resource["Type"] == "AWS::Lambda::Function":
             variables = resource["Properties"]["Environment"]["Variables"]
-            texts = {key: value if isinstance(value, str) else str(value) for key, value in variables.items()}
+            # A reference to a resource of the stack is right as it is.
+            texts = {key: value for key, value in variables.items() if isinstance(value, str)}
             try:
                 Settings.from_environment(texts, needs=())
             except SettingsError as error:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 _OFF = "false"
+_VISIBILITY_SECONDS = 190
+"""Between two attempts at a message of the session-events queue."""
 _WARM_BY_DEFAULT = {"Write": 4_000, "Read": 12_000}
 """With these the template sets no warm throughput."""
 
@@ -35,6 +37,12 @@ def contradictions(parameters: Mapping[str, str]) -> Iterator[str]:
         )
     yield from _capacity(parameters)
     silent, age = _number(parameters, "SilenceAlarmMinutes"), _number(parameters, "MaxEventAgeSeconds")
+    tried = _VISIBILITY_SECONDS * (_number(parameters, "MaxReceiveCount") or 0)
+    if age is not None and age < tried:
+        yield (
+            f"MaxEventAgeSeconds ({age}) is shorter than a message is tried, {tried} s by MaxReceiveCount: a login "
+            "that waits for the end of an outage would be rejected; raise the one or lower the other"
+        )
     if silent and age is not None and silent * 60 > age:
         yield (
             f"SilenceAlarmMinutes ({silent}) is longer than MaxEventAgeSeconds ({age}): logins that come after "

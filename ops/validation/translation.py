@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +61,18 @@ def load_template(path: Path = TEMPLATE_PATH) -> dict[str, Any]:
         TemplateError: The file is not YAML, or has no resources.
     """
     try:
-        source = yaml_parse(path.read_text(encoding="utf-8"))
+        source = deepcopy(_parse(path.read_text(encoding="utf-8")))
     except yaml.YAMLError as error:
         raise TemplateError(f"{path}: not YAML: {error}") from error
     if not (isinstance(source, dict) and isinstance(source.get("Resources"), dict)):
         raise TemplateError(f"{path}: a template with a Resources section is needed.")
     return source
+
+
+@lru_cache(maxsize=4)
+def _parse(text: str) -> Any:
+    """Parse once: it takes most of a second, and a check reads the same template many times."""
+    return yaml_parse(text)
 
 
 def _stand_in_for_packaged_code(source: dict[str, Any]) -> None:

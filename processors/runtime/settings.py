@@ -20,6 +20,10 @@ _STAND_INS = {"SESSION_COMMANDS_QUEUE_URL": "SESSION_EVENTS_QUEUE_URL"}
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9._%-]+:[^:\x00-\x1f\x7f-\x9f]*")
 
+_RESOURCE = re.compile(r"[A-Za-z0-9_.:/-]+")
+"""A table, bucket, bus or stream: what all of their names and ARNs are made of."""
+_URL = re.compile(r"https?://[!-~]+")
+
 
 class SettingsError(ValueError):
     """An environment variable is missing or wrong; the message names it, what was seen and what would be right."""
@@ -86,9 +90,9 @@ class Settings:
                 f"a limit above that cannot be enforced; set at most {CAPACITY}, or 0 for no limit"
             )
         return cls(
-            sessions_table=environment.get("SESSIONS_TABLE", ""),
-            projections_table=environment.get("PROJECTIONS_TABLE", ""),
-            rejected_events_queue_url=environment.get("REJECTED_EVENTS_QUEUE_URL", ""),
+            sessions_table=_name(environment, "SESSIONS_TABLE"),
+            projections_table=_name(environment, "PROJECTIONS_TABLE"),
+            rejected_events_queue_url=_url(environment, "REJECTED_EVENTS_QUEUE_URL"),
             lifetimes=Lifetimes(
                 default=timedelta(seconds=_whole_number(environment, "SESSION_TTL_SECONDS", 43_200, least=1)),
                 maximum=timedelta(seconds=maximum),
@@ -98,18 +102,34 @@ class Settings:
             log_level=_log_level(environment),
             provider_mappings_directory=environment.get("PROVIDER_MAPPINGS_DIRECTORY", ""),
             token_jwks=environment.get("TOKEN_JWKS", ""),
-            session_commands_queue_url=environment.get("SESSION_COMMANDS_QUEUE_URL")
-            or environment.get("SESSION_EVENTS_QUEUE_URL", ""),
-            failed_batches_bucket=environment.get("FAILED_BATCHES_BUCKET", ""),
+            session_commands_queue_url=_url(environment, "SESSION_COMMANDS_QUEUE_URL")
+            or _url(environment, "SESSION_EVENTS_QUEUE_URL"),
+            failed_batches_bucket=_name(environment, "FAILED_BATCHES_BUCKET"),
             max_event_age=timedelta(seconds=age),
             customer_namespace=_choice(environment, "CUSTOMER_NAMESPACE", ("none", "provider")),
             customer_namespaces=_namespaces(environment),
-            sessions_bus_name=environment.get("SESSIONS_BUS_NAME", ""),
-            archive_stream_name=environment.get("ARCHIVE_STREAM_NAME", ""),
-            expiry_agenda_table=environment.get("EXPIRY_AGENDA_TABLE", ""),
+            sessions_bus_name=_name(environment, "SESSIONS_BUS_NAME"),
+            archive_stream_name=_name(environment, "ARCHIVE_STREAM_NAME"),
+            expiry_agenda_table=_name(environment, "EXPIRY_AGENDA_TABLE"),
             expiry_interval_seconds=_whole_number(environment, "EXPIRY_INTERVAL_SECONDS", 5, least=1),
             publish_refreshed_sessions=_truth(environment, "PUBLISH_REFRESHED_SESSIONS", default=False),
         )
+
+
+def _name(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not _RESOURCE.fullmatch(text):
+        raise SettingsError(
+            f"the environment variable {name} must be a name or an ARN, without spaces, but is {_seen(text)}"
+        )
+    return text
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "")
+    if text and not _URL.fullmatch(text):
+        raise SettingsError(f"the environment variable {name} must be a URL (https://...), but is {_seen(text)}")
+    return text
 
 
 def _whole_number(environment: Mapping[str, str], name: str, default: int, *, least: int) -> int:

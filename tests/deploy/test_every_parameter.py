@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from ops.validation.translation import load_template
 from processors.session_table import SessionTable
 from schemas.events import parse_event
 from schemas.times import format_rfc3339
+from tests.bad_input import PARAMETERS, By, Together
 from tests.deploy.conftest import ROOT, UNTIL_HUNG, eventually, sessionctl, settings_of
 
 ISSUER = "https://op.example.com"
@@ -302,17 +304,21 @@ def test_a_publisher_may_send_to_bus_and_queue_and_do_nothing_else(stack: LocalS
             refused()
 
 
-def test_parameters_that_contradict_each_other_are_not_deployed(stack: LocalStack) -> None:
-    contradiction = {"PublishSessionEvents": "false", "PublishRefreshedSessions": "true"}
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_cloudformation_refuses_a_wrong_parameter_and_one_that_contradicts_another(
+    stack: LocalStack, name: str
+) -> None:
+    row = PARAMETERS[name]
 
-    with pytest.raises(DeploymentError, match="PublishRefreshedSessions does nothing without PublishSessionEvents"):
-        deploy(stack.client, "contradiction", b"", parameters=contradiction)
-
-
-@pytest.mark.parametrize(("name", "value"), [("KmsKeyArn", "alias/sessions"), ("DirectMaxConcurrency", "-1")])
-def test_a_parameter_that_is_wrong_is_not_deployed(stack: LocalStack, name: str, value: str) -> None:
-    with pytest.raises(DeploymentError, match=name):
-        deploy(stack.client, "wrong", b"", parameters={name: value})
+    for value in row.wrong:
+        with pytest.raises(DeploymentError, match=name):
+            deploy(stack.client, "wrong", b"", parameters={name: value})
+    for together in row.together:
+        if isinstance(together, Together) and together.by is By.CLOUDFORMATION:
+            # The local AWS publishes unless it is told otherwise.
+            parameters = {"PublishSessionEvents": "false", "ArchiveSessionEvents": "false", **together.parameters}
+            with pytest.raises(DeploymentError, match=re.escape(together.says)):
+                deploy(stack.client, "contradiction", b"", parameters=parameters)
 
 
 def test_what_no_retry_can_fix_is_rejected_and_what_is_never_processed_becomes_a_dead_letter(stack: LocalStack) -> None:

@@ -204,8 +204,8 @@ def engine(request: pytest.FixtureRequest, dynamodb_local: str, monkeypatch: pyt
     for variable, value in {
         "SESSIONS_TABLE": made.sessions_table,
         "PROJECTIONS_TABLE": made.projections_table,
-        "SESSION_EVENTS_QUEUE_URL": "events",
-        "REJECTED_EVENTS_QUEUE_URL": "rejected",
+        "SESSION_EVENTS_QUEUE_URL": "https://queue/events",
+        "REJECTED_EVENTS_QUEUE_URL": "https://queue/rejected",
         "DYNAMODB_BATCH_STATEMENTS": json.dumps(request.param == "statements"),
     }.items():
         monkeypatch.setenv(variable, value)

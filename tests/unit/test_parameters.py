@@ -1,4 +1,4 @@
-"""Wrong parameters, alone and together, are found in samconfig.toml before CloudFormation sees them."""
+"""What is wrong with parameters is found in samconfig.toml, with its place; every one of them: test_bad_input.py."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,6 @@ from ops.validation.configuration import ConfigurationError, findings_in_paramet
 from ops.validation.translation import load_template
 
 KEY = ALL_ON["KmsKeyArn"]
-BOUNDS = dict.fromkeys(("MinWriteCapacity", "MaxWriteCapacity", "MinReadCapacity", "MaxReadCapacity"), "100")
 
 
 def findings(tmp_path: Path, region: str = "us-east-1", **parameters: str) -> list[str]:
@@ -45,59 +44,6 @@ def findings(tmp_path: Path, region: str = "us-east-1", **parameters: str) -> li
 )
 def test_a_wrong_value_is_named_with_what_would_be_right(tmp_path: Path, name: str, value: str, problem: str) -> None:
     assert findings(tmp_path, **{name: value}) == [problem]
-
-
-@pytest.mark.parametrize(
-    ("parameters", "problem"),
-    [
-        (
-            {"KmsKeyArn": KEY.replace("us-east-1", "eu-west-1")},
-            "KmsKeyArn names a key of another region than us-east-1, where this is deployed",
-        ),
-        (
-            {"DirectMaxConcurrency": "5"},
-            "DirectMaxConcurrency does nothing without EnableEventBridgeDirect: switch that on too",
-        ),
-        (
-            {"ArchiveRetentionDays": "30"},
-            "ArchiveRetentionDays does nothing without ArchiveSessionEvents: switch that on too",
-        ),
-        (
-            {"BillingMode": "PROVISIONED", **BOUNDS, "MinReadCapacity": "0"},
-            "MinReadCapacity is 0: BillingMode PROVISIONED needs the bounds of auto scaling",
-        ),
-        (
-            {"MaxWriteCapacity": "100"},
-            "MaxWriteCapacity does nothing without BillingMode PROVISIONED: choose that, or leave it 0",
-        ),
-        (
-            {"BillingMode": "PROVISIONED", **BOUNDS, "MinWriteCapacity": "101"},
-            "MinWriteCapacity (101) is above MaxWriteCapacity (100): lower the one or raise the other",
-        ),
-        (
-            {"BillingMode": "PROVISIONED", **BOUNDS, "MinReadCapacity": "20000", "MaxReadCapacity": "20000"}
-            | {"WarmReadUnits": "15000"},
-            "WarmReadUnits (15000) is below MinReadCapacity (20000), which the tables bear at once anyway",
-        ),
-        (
-            {"SessionTtlSeconds": "604801"},
-            "SessionTtlSeconds (604801) is above SessionMaxLifetimeSeconds (604800)",
-        ),
-    ],
-)
-def test_parameters_that_contradict_each_other_are_named(
-    tmp_path: Path, parameters: dict[str, str], problem: str
-) -> None:
-    [found] = findings(tmp_path, **parameters)
-
-    assert found.startswith(problem)
-
-
-def test_what_the_functions_would_refuse_at_their_start_is_found_before(tmp_path: Path) -> None:
-    found = findings(tmp_path, CustomerNamespaces='{"https://op.example.com": 1}')
-
-    assert found
-    assert all("would not start: the environment variable CUSTOMER_NAMESPACES" in finding for finding in found)
 
 
 def test_what_can_be_deployed_is_left_alone(tmp_path: Path) -> None:

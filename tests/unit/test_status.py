@@ -417,7 +417,7 @@ def test_expiries_wait_for_a_person_where_an_old_slot_is_still_on_the_agenda(
         ({"ExpiryIntervalSeconds": "60"}, "ExpiryIntervalSeconds does nothing without"),
         ({"ArchiveRetentionDays": "30"}, "ArchiveRetentionDays does nothing without"),
         ({"CustomerNamespace": "provider"}, "CustomerNamespaces is empty"),
-        ({"SilenceAlarmMinutes": "60", "MaxEventAgeSeconds": "600"}, "would be rejected"),
+        ({"SilenceAlarmMinutes": "60", "MaxEventAgeSeconds": "1000", "MaxReceiveCount": "5"}, "would be rejected"),
     ],
 )
 def test_parameters_that_contradict_each_other_are_named(parameters: dict[str, str], words: str) -> None:

@@ -561,7 +561,7 @@ def test_every_function_takes_the_environment_that_it_is_given(level: str, limit
 
     for function in (resource for resource in resources if resource["Type"] == "AWS::Lambda::Function"):
         variables = {
-            name: value if isinstance(value, str) else value["Ref"]
+            name: value if isinstance(value, str) else f"https://queue/{value['Ref']}"[0 if "URL" in name else 14 :]
             for name, value in function["Properties"]["Environment"]["Variables"].items()
         }
         settings = Settings.from_environment(variables, needs=tuple(variables))
