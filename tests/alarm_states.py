@@ -43,6 +43,11 @@ def alarms() -> dict[str, dict[str, Any]]:
     return {name: found["Properties"] for name, found in resources.items() if found["Type"] == "AWS::CloudWatch::Alarm"}
 
 
+def metrics_of(alarm: Mapping[str, Any]) -> dict[str, Metric]:
+    """The metrics that an alarm computes with, by the ids that its expression names."""
+    return {each["Id"]: metric_of(each["MetricStat"]["Metric"]) for each in _with_statistic(alarm)}
+
+
 def metric_of(alarm: Mapping[str, Any]) -> Metric:
     """The metric that an alarm watches; a dimension that is a resource has its logical id as value."""
     dimensions = {(each["Name"], name_in(each["Value"])) for each in alarm["Dimensions"]}
@@ -63,10 +68,19 @@ def name_in(value: Any) -> str:
     raise AssertionError(f"no name: {value}")
 
 
+def _with_statistic(alarm: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+
+
 def periods_of(alarm: Mapping[str, Any]) -> tuple[int, int, int]:
     """Minutes of a period, how many periods are looked at, and how many of them have to breach."""
     periods = int(alarm["EvaluationPeriods"])
-    return alarm["Period"] // 60, periods, int(alarm.get("DatapointsToAlarm", periods))
+    [seconds] = {
+        each["Period"]
+        for each in (alarm, *(found["MetricStat"] for found in _with_statistic(alarm)))
+        if "Period" in each
+    }
+    return seconds // 60, periods, int(alarm.get("DatapointsToAlarm", periods))
 
 
 def is_alarm(alarm: Mapping[str, Any], points: Sequence[float | None]) -> bool:
@@ -82,7 +96,7 @@ def is_alarm(alarm: Mapping[str, Any], points: Sequence[float | None]) -> bool:
 def ringing(alarm: Mapping[str, Any], series: Series, *, minutes: int) -> list[int]:
     """After which minutes of the first so many an alarm rings; it is evaluated when a period is over."""
     length, _, _ = periods_of(alarm)
-    statistic = _STATISTICS[alarm["Statistic"]]
+    statistic = _STATISTICS[alarm.get("Statistic", "Maximum")]  # an expression has one value a period
     points: list[float | None] = []
     found = []
     for start in range(0, minutes, length):
@@ -91,6 +105,19 @@ def ringing(alarm: Mapping[str, Any], series: Series, *, minutes: int) -> list[i
         if is_alarm(alarm, points):
             found.append(start + length)
     return found
+
+
+def value_of(alarm: Mapping[str, Any], published: Mapping[str, Sequence[float]]) -> float:
+    """What an alarm's expression makes of what was published in a period, by the ids of its metrics."""
+    [expression] = [each["Expression"] for each in alarm["Metrics"] if "Expression" in each]
+    values = {each["Id"]: _STATISTICS[each["MetricStat"]["Stat"]] for each in _with_statistic(alarm)}
+    names: dict[str, Any] = {
+        name: statistic(list(published[name])) if published.get(name) else None for name, statistic in values.items()
+    }
+    names["FILL"] = lambda value, otherwise: otherwise if value is None else value
+    names["IF"] = lambda condition, one, other: one if condition else other
+    python = expression.replace(" AND ", " and ").replace(" OR ", " or ")
+    return float(eval(python, {"__builtins__": {}}, names))  # noqa: S307 # our own template's expression
 
 
 def embedded_metrics(lines: Iterable[str]) -> dict[Metric, list[float]]:

@@ -65,6 +65,7 @@ def adapt(template: dict[str, Any]) -> None:
     _allow_batches(template["Resources"])
     _know_functions_by_their_sessions(template["Resources"])
     _leave_out(template, UNKNOWN_TYPES)
+    _leave_out_metric_math(template["Resources"])
     _allow_plain_http(template["Resources"])
     for properties in _of_type(template, "AWS::SQS::Queue"):
         if "RedrivePolicy" in properties:
@@ -108,6 +109,13 @@ def _leave_out(template: dict[str, Any], kinds: set[str]) -> None:
     outputs = template.get("Outputs", {})
     for name in [name for name, output in outputs.items() if output["Value"] in [{"Ref": each} for each in left_out]]:
         del outputs[name]
+
+
+def _leave_out_metric_math(resources: dict[str, Any]) -> None:
+    """Leave out alarms that compute with several metrics: CloudFormation refuses them here."""
+    for name in [name for name, resource in resources.items() if "Metrics" in resource.get("Properties", {})]:
+        if resources[name]["Type"] == "AWS::CloudWatch::Alarm":
+            del resources[name]
 
 
 def _allow_plain_http(resources: dict[str, Any]) -> None:

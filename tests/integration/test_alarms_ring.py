@@ -24,7 +24,7 @@ from tests.life_cycle_outlets import OutletsOfATest, make_outlets
 
 Emitted: TypeAlias = Mapping[Metric, list[float]]
 
-ALARMS = {name: alarm for name, alarm in alarms().items() if alarm["Namespace"] == NAMESPACE}
+ALARMS = {name: alarm for name, alarm in alarms().items() if alarm.get("Namespace") == NAMESPACE}
 VISIBILITY_MINUTES = -(-resolved(ALL_ON)["SessionEventsQueue"]["Properties"]["VisibilityTimeout"] // 60)
 """After so many minutes a message that is retried is there again."""
 

@@ -12,8 +12,8 @@ import pytest
 from ops.validation.checks import ALL_ON
 from ops.validation.resolution import resolved
 from processors.runtime.telemetry import NAMESPACE
-from tests.alarm_scenarios import Scenario, faults_of
-from tests.alarm_states import Metric, alarms, is_alarm, metric_of, name_in, ringing
+from tests.alarm_scenarios import Minute, Scenario, faults_of
+from tests.alarm_states import Metric, alarms, is_alarm, metric_of, metrics_of, name_in, periods_of, ringing, value_of
 
 DIMENSIONS = {
     "AWS::SQS::Queue": (
@@ -21,8 +21,16 @@ DIMENSIONS = {
         "QueueName",
         {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
     ),
-    "AWS::Lambda::Function": ("AWS/Lambda", "FunctionName", {"Errors", "Throttles", "Duration", "IteratorAge"}),
-    "AWS::DynamoDB::Table": ("AWS/DynamoDB", "TableName", {"ReadThrottleEvents", "WriteThrottleEvents"}),
+    "AWS::Lambda::Function": (
+        "AWS/Lambda",
+        "FunctionName",
+        {"Errors", "Throttles", "Duration", "IteratorAge", "Invocations"},
+    ),
+    "AWS::DynamoDB::Table": (
+        "AWS/DynamoDB",
+        "TableName",
+        {"ReadThrottleEvents", "WriteThrottleEvents", "ConsumedWriteCapacityUnits"},
+    ),
     "AWS::KinesisFirehose::DeliveryStream": ("AWS/Firehose", "DeliveryStreamName", {"DeliveryToS3.DataFreshness"}),
 }
 """Whose metrics have the resource as their one dimension: the service's own page of its CloudWatch metrics."""
@@ -91,7 +99,10 @@ def scenario_of(alarm: dict[str, Any]) -> Scenario | None:
     return Scenario(lambda _: [90, 800], lambda _: [90, milliseconds], within=2)
 
 
-OF_AWS = sorted(name for name, alarm in alarms().items() if alarm["Namespace"] != NAMESPACE)
+COMPUTED = sorted(name for name, alarm in alarms().items() if "Metrics" in alarm)
+OF_AWS = sorted(
+    alarms().keys() - COMPUTED - {n for n, alarm in alarms().items() if alarm.get("Namespace") == NAMESPACE}
+)
 
 
 @pytest.mark.parametrize("name", OF_AWS)
@@ -103,6 +114,30 @@ def test_an_alarm_on_a_metric_of_aws_rings_in_time_not_before_and_is_quiet_again
     assert scenario is not None, "say in scenario_of when this alarm has to ring"
     assert metric_of(alarm) in published_by_aws()
     assert faults_of(alarm, scenario) == []
+
+
+def each_period(alarm: dict[str, Any], **published: list[float]) -> Minute:
+    """Minutes of an alarm that computes: the value of its expression, once a period."""
+    length, _, _ = periods_of(alarm)
+    return lambda minute: [value_of(alarm, published)] if minute % length == 0 else []
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_a_reader_of_the_stream_that_is_switched_off_is_noticed_while_sessions_are_written_and_at_rest_not(
+    name: str,
+) -> None:
+    alarm = alarms()[name]
+    off = each_period(alarm, written=[2, 9], invoked=[])
+    fine: list[dict[str, list[float]]] = [
+        {"written": [2, 9], "invoked": [1, 3]},
+        {"written": [0]},
+        {},
+        {"invoked": [1]},
+    ]
+
+    for well in fine:
+        assert faults_of(alarm, Scenario(each_period(alarm, **well), off, within=10)) == []
+    assert set(metrics_of(alarm).values()) <= published_by_aws()
 
 
 def test_no_alarm_names_a_unit_in_which_its_metric_might_not_be_published() -> None:

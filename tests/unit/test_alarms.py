@@ -11,7 +11,7 @@ from ops.validation.checks import ALL_ON
 from ops.validation.resolution import resolved
 from ops.validation.translation import translate
 from schemas.outcomes import Outcome
-from tests.alarm_states import alarms, name_in
+from tests.alarm_states import Metric, alarms, metrics_of, name_in, periods_of
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ("SqsConsumer", "StreamProjector", "EventBridgeConsumer", "SessionPublisher", "ExpirySweeper")
@@ -85,9 +85,19 @@ EXPECTED = {
         )
         for verb in ("Read", "Write")
     },
+    "DirectRuleThrottledAlarm": (
+        *("AWS/Events", "ThrottledRules", "AuthEventBus EventBridgeConsumerFunctionAuthEvents"),
+        *("Sum", 60, 3, 5, 0),
+    ),
     "RuleThrottledAlarm": ("AWS/Events", "ThrottledRules", "AuthEventBus SessionEventsRule", "Sum", 60, 3, 5, 0),
+    **{
+        f"{name}RuleThrottledAlarm": ("AWS/Events", "ThrottledRules", f"bus {name}EventsRule", "Sum", 60, 3, 5, 0)
+        for name in ("Auth0", "Okta", "Cognito", "AwsSignIn", "Salesforce")
+    },
     "SilenceAlarm": ("SessionEvents", "logins", "sqs_consumer", "Sum", 60, 60, 60, 1),
 }
+STOPPED = {"ProjectorStoppedAlarm": "StreamProjectorFunction", "PublisherStoppedAlarm": "SessionPublisherFunction"}
+"""Those that compute: the table is written, and the function that reads its stream is not invoked."""
 SILENCE_RINGS = {"ExpiryLagAlarm", "SilenceAlarm"}
 
 
@@ -101,13 +111,27 @@ def facts_of(alarm: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def test_every_alarm_watches_its_metric_with_its_dimension_and_threshold() -> None:
-    assert {name: facts_of(alarm) for name, alarm in alarms().items()} == EXPECTED
+    computed = {name: alarm for name, alarm in alarms().items() if "Metrics" in alarm}
+
+    assert {name: facts_of(alarm) for name, alarm in alarms().items() if name not in computed} == EXPECTED
+    assert {name: metrics_of(alarm) for name, alarm in computed.items()} == {
+        name: {
+            "written": Metric(
+                "AWS/DynamoDB", "ConsumedWriteCapacityUnits", frozenset({("TableName", "SessionsTable")})
+            ),
+            "invoked": Metric("AWS/Lambda", "Invocations", frozenset({("FunctionName", function)})),
+        }
+        for name, function in STOPPED.items()
+    }
+    assert {periods_of(alarm) for alarm in computed.values()} == {(5, 2, 2)}
 
 
 def test_only_what_reports_all_the_time_rings_when_it_says_nothing() -> None:
     missing = {name: alarm["TreatMissingData"] for name, alarm in alarms().items()}
 
-    assert missing == {name: "breaching" if name in SILENCE_RINGS else "notBreaching" for name in EXPECTED}
+    assert missing == {
+        name: "breaching" if name in SILENCE_RINGS else "notBreaching" for name in {**EXPECTED, **STOPPED}
+    }
 
 
 def test_silence_rings_below_and_everything_else_above_its_threshold() -> None:
@@ -187,6 +211,20 @@ def test_no_two_widgets_of_the_dashboard_overlap_and_none_is_beyond_its_24_colum
 
     assert len(cells) == len(set(cells))
     assert max(column for column, _ in cells) == 23
+
+
+@pytest.mark.parametrize("name", ["Cognito", "AwsSignIn"])
+def test_a_rule_of_the_default_bus_is_watched_by_its_name_alone(name: str) -> None:
+    alarm = resolved({f"{name}EventBusName": "default"})[f"{name}RuleThrottledAlarm"]["Properties"]
+
+    assert alarm["Dimensions"] == [{"Name": "RuleName", "Value": {"Ref": f"{name}EventsRule"}}]
+
+
+def test_every_rule_that_takes_events_in_has_its_alarm() -> None:
+    rules = {name for name, found in resolved(ALL_ON).items() if found["Type"] == "AWS::Events::Rule"}
+    watched = {about.split()[-1] for _, metric, about, *_ in EXPECTED.values() if metric == "ThrottledRules"}
+
+    assert rules - watched == {"ExpirySweeperFunctionEachMinute"}  # a sweeper that is not invoked: ExpiryLagAlarm
 
 
 def test_tracing_gives_every_function_the_right_to_trace_and_nothing_else_does() -> None:
