@@ -13,6 +13,9 @@ from ops.costs.traffic import SECONDS_A_DAY, STREAM_READERS, BillingMode, IndexP
 CONSUMER_CONCURRENCY = 50
 """`MaximumConcurrency` of the session-events queue's mapping."""
 
+COMMANDS_CONCURRENCY = 10
+"""`MaximumConcurrency` of the commands' queue's mapping."""
+
 VISIBILITY_SECONDS = 190
 """Of the session-events queue: for so long a message is in flight whose batch failed."""
 

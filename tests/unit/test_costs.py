@@ -13,7 +13,13 @@ from ops.benchmark import prices
 from ops.costs import bill, figures, page
 from ops.costs.bill import lists_to_break_even, our_bill, sessions_to_break_even, textbook_bill
 from ops.costs.database import SCALING_ALARMS, used_to_break_even, warm_dollars
-from ops.costs.limits import CONSUMER_CONCURRENCY, MAX_RECEIVE_COUNT, VISIBILITY_SECONDS, limits_of
+from ops.costs.limits import (
+    COMMANDS_CONCURRENCY,
+    CONSUMER_CONCURRENCY,
+    MAX_RECEIVE_COUNT,
+    VISIBILITY_SECONDS,
+    limits_of,
+)
 from ops.costs.tables import OURS_BY_BUS, OURS_BY_QUEUE, bills_of
 from ops.costs.traffic import (
     STREAM_READERS,
@@ -253,7 +259,8 @@ def test_what_is_said_of_the_template_is_so() -> None:
     sizes = [int(found) for found in re.findall(r"BatchSize: (\d+)", TEMPLATE)]
 
     assert set(bill.BATCH_SIZES.values()) <= set(sizes)
-    assert f"MaximumConcurrency: {CONSUMER_CONCURRENCY}" in TEMPLATE
+    concurrency = [int(found) for found in re.findall(r"MaximumConcurrency: (\d+)", TEMPLATE)]
+    assert concurrency == [CONSUMER_CONCURRENCY, COMMANDS_CONCURRENCY]
     assert f"VisibilityTimeout: {VISIBILITY_SECONDS}" in TEMPLATE
     assert f"MaxReceiveCount:\n    Type: Number\n    Default: {MAX_RECEIVE_COUNT}\n" in TEMPLATE
     assert f"MemorySize: {bill.MEMORY_GB * 1024:.0f}\n" in TEMPLATE
