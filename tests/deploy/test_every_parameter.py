@@ -28,6 +28,7 @@ from ops.validation.translation import load_template
 from processors.session_table import SessionTable
 from schemas.events import parse_event
 from schemas.times import format_rfc3339
+from tests.alarm_states import Metric, embedded_metrics
 from tests.bad_input import PARAMETERS, By, Together
 from tests.deploy.conftest import ROOT, UNTIL_HUNG, eventually, sessionctl, settings_of
 
@@ -437,6 +438,92 @@ def test_tail_shows_a_start_and_a_logout_and_removes_its_queue_and_rule(stack: L
     rules = stack.client("events").list_rules(EventBusName=stack.outputs["SessionsEventBusName"])["Rules"]
     queues = stack.client("sqs").list_queues(QueueNamePrefix="sessionctl-tail").get("QueueUrls", [])
     assert ([rule["Name"] for rule in rules if rule["Name"].startswith("sessionctl-tail")], queues) == ([], [])
+
+
+def test_a_failing_function_and_a_rejected_event_ring_and_the_topic_hears_of_it_and_when_all_is_well(
+    stack: LocalStack,
+) -> None:
+    cloudwatch, pager = stack.client("cloudwatch"), _pager(stack)
+    errors, rejected = (_alarm(stack, name) for name in ("SqsConsumerErrorsAlarm", "RejectedEventsAlarm"))
+    heard: list[Any] = []
+
+    def hears(alarm: Any, state: str) -> Any:
+        heard.extend(_taken(stack, pager))
+        said = [each for each in heard if (each["AlarmName"], each["NewStateValue"]) == (alarm["AlarmName"], state)]
+        return said[0] if said else None
+
+    failed = stack.client("lambda").invoke(
+        FunctionName=stack.outputs["SqsConsumerFunctionName"], Payload=json.dumps({"Records": ["not a record"]})
+    )
+    send(stack, "{not json either")
+    metric, values = eventually("the rejected event is counted in the log", lambda: _logged(stack, "rejected"))
+    cloudwatch.put_metric_data(  # as CloudWatch does by itself with such a line, and then looks at all alarms
+        Namespace=metric.namespace,
+        MetricData=[{"MetricName": metric.name, "Dimensions": _dimensions(metric), "Values": values}],
+    )
+    rung = eventually("the topic is told of the failing function", lambda: hears(errors, "ALARM"))
+    eventually("the topic is told of the rejected event", lambda: hears(rejected, "ALARM"))
+    status = json.dumps(sessionctl(stack, "status"))
+    cloudwatch.set_alarm_state(AlarmName=rejected["AlarmName"], StateValue="OK", StateReason="none for five minutes")
+    eventually("the topic is told that no event is rejected any more", lambda: hears(rejected, "OK"))
+
+    assert "FunctionError" in failed
+    found = {(each["Namespace"], each["MetricName"], str(each["Dimensions"])) for each in _metrics(stack)}
+    for alarm in (errors, rejected):
+        assert (alarm["Namespace"], alarm["MetricName"], str(alarm["Dimensions"])) in found
+    assert "Runbook: docs/operations.md, A function fails." in " ".join(rung["AlarmDescription"].split())
+    assert "SqsConsumerErrorsAlarm" in status
+
+
+def _alarm(stack: LocalStack, name: str) -> Any:
+    resource = stack.client("cloudformation").describe_stack_resource(StackName=stack.name, LogicalResourceId=name)
+    physical = resource["StackResourceDetail"]["PhysicalResourceId"]
+    return stack.client("cloudwatch").describe_alarms(AlarmNames=[physical])["MetricAlarms"][0]
+
+
+def _pager(stack: LocalStack) -> str:
+    """Subscribe a queue to the topic of the parameter."""
+    sqs, sns = stack.client("sqs"), stack.client("sns")
+    topic = sns.create_topic(Name=OTHER["AlarmTopicArn"].rpartition(":")[2])["TopicArn"]
+    queue = sqs.create_queue(QueueName="pager")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    assert topic == OTHER["AlarmTopicArn"]
+    return str(queue)
+
+
+def _metrics(stack: LocalStack) -> list[Any]:
+    pages = stack.client("cloudwatch").get_paginator("list_metrics").paginate()
+    return [metric for page in pages for metric in page["Metrics"]]
+
+
+def _dimensions(metric: Metric) -> Any:
+    return [{"Name": name, "Value": value} for name, value in sorted(metric.dimensions)]
+
+
+def _logged(stack: LocalStack, name: str) -> tuple[Metric, list[float]] | None:
+    """A metric of the consumer, as its log has it."""
+    function = stack.client("lambda").get_function_configuration(FunctionName=stack.outputs["SqsConsumerFunctionName"])
+    events = stack.client("logs").filter_log_events(logGroupName=function["LoggingConfig"]["LogGroup"])["events"]
+    lines = [event["message"] for event in events if '"_aws"' in event["message"]]
+    found = embedded_metrics(lines)
+    return next(((metric, values) for metric, values in found.items() if metric.name == name), None)
+
+
+def _taken(stack: LocalStack, queue: str) -> Iterator[Any]:
+    """Take what a topic sent off a queue."""
+    sqs = stack.client("sqs")
+    for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", ()):
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        yield json.loads(json.loads(message["Body"])["Message"])
 
 
 def test_a_projector_without_its_permission_loses_nothing(stack: LocalStack) -> None:
