@@ -205,6 +205,7 @@ def played(
     return play
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING", "ERROR"])
 def test_every_line_says_which_function_and_request_and_what_it_is_about_at_every_level(
     played: Callable[[str], list[Line]], level: str
@@ -214,7 +215,7 @@ def test_every_line_says_which_function_and_request_and_what_it_is_about_at_ever
     said = [line for line in lines if "_aws" not in line]
     texts = {(line["service"], line["message"]) for line in said}
     assert all(line["function_request_id"].startswith("request-") for line in lines)
-    assert {line["service"] for line in lines} == set(FUNCTIONS)
+    assert {line["service"] for line in lines if "_aws" in line} == set(FUNCTIONS)
     assert {line["service"] for line in said} == set(FUNCTIONS)
     assert {line["level"] for line in said} == set(SEVERITY[max(SEVERITY.index(level), 1) : 4])
     for line in said:
