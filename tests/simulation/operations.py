@@ -220,6 +220,10 @@ class Operations:
         self._run.bodies_to_reject.append(body)
         self._run.function_queue.send(body)
 
+    def end(self) -> None:
+        """Do nothing more: everything is delivered once more now, and that alone may show."""
+        self._backlogs = self._floods = 0
+
     def before_event(self) -> None:
         """Send some messages of logouts for sessions that nobody knows, all at once, before a good event."""
         if not self._floods or self._source.random() < 0.7:

@@ -44,6 +44,7 @@ REGRESSIONS = (
         12904,
         "a birth was written after another one of its customer, deleted by hand meanwhile, and only a rebuild mends it",
     ),
+    Regression(17655, "a backlog of new logins began while everything was delivered again (the world's)"),
     Regression(3887, "a tombstone without login, put back over its live session by hand, was not seen to end it"),
     Regression(
         274,

@@ -158,6 +158,7 @@ class Simulation(Deliveries):
     def _deliver_everything_again(self) -> None:
         """Deliver every event and every stream record once more: nothing may change."""
         self.note("everything again")
+        self.operations.end()
         has_lost = bool(self.claims.policies.lost_children)  # this may heal them
         is_changed = bool(self.claims.operated.customers) or len(self.claims.settings) > 1
         is_changed |= Fault.ROLLED_BACK in self.faults  # the previous release's `ttl` is too early, and is made later
@@ -172,7 +173,9 @@ class Simulation(Deliveries):
         self.erasures.check()
         was, is_now = self.claims.visible(before), self.claims.visible(self.projections.items)
         if self.claims.violation is None and was != is_now and len(self.claims.settings) == 1:
-            self.claims.fail("delivering everything again changes nothing", f"{was} became {is_now}")
+            gone = [activity for activity in was if activity not in is_now]
+            new = [activity for activity in is_now if activity not in was]
+            self.claims.fail("delivering everything again changes nothing", f"{gone} became {new}")
 
     def run_until(self, is_over: Any, claim: str) -> None:
         most = MAX_STEPS * max(times for fault, times in _LARGER.items() if fault is None or fault in self.faults)
