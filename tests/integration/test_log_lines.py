@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partialmethod
+from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from processors import eventbridge_consumer, expiry_sweeper, session_publisher, sqs_consumer, stream_projector
 from processors.eventbridge_consumer import RetryLaterError
 from processors.expiry_sweeper import UnfinishedSweepError
 from processors.intake.event_processor import _MOST_RETRIES_NAMED
+from processors.projection_table import ProjectionTable
 from processors.register.erased import ERASED_PARTITION
 from processors.runtime import wiring
 from tests.conftest import NOW, Backend, at, login, logout, logout_all, sqs_record
@@ -25,11 +29,10 @@ FUNCTIONS = {
     module.__name__.rpartition(".")[2]: module.lambda_handler
     for module in (sqs_consumer, eventbridge_consumer, stream_projector, session_publisher, expiry_sweeper)
 }
-ELSEWHERE = {
-    "children of a large family could not be read",
+PAGED = {"children of a large family could not be read", "sessions could not be paged"}
+ELSEWHERE = PAGED | {
     "projection cannot be read: made anew from the register",
     "projection made from a part of the sessions: run sessionctl rebuild",
-    "sessions could not be paged",
 }
 """Lines that this day does not bring about; other tests do, and every test checks the lines that it sees."""
 PLAYED = {text for text, line in LINES.items() if line.about is not About.BATCH} - ELSEWHERE
@@ -260,3 +263,40 @@ def test_of_an_outage_the_events_received_most_often_are_named_and_the_others_co
     [rest] = [line["count"] for line in lines if line.get("message") == "more events will be retried"]
     assert named == ["m-77", *(f"m-{number}" for number in range(_MOST_RETRIES_NAMED - 1))]
     assert len(named) + rest == 100
+
+
+def test_whichever_query_fails_the_record_is_named_whose_sessions_are_read_page_by_page(
+    backend: Backend, outlets: OutletsOfATest, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("processors.policies.cascade.LARGEST_FAMILY_A_STEP", 1)
+    small = partialmethod(ProjectionTable.__init__, capacity=3)
+    monkeypatch.setattr(ProjectionTable, "__init__", small)
+    day = Day(backend, monkeypatch)
+    children = [login(f"child-{number}", "many", parent_session_id="s0") for number in range(3)]
+    backend.sessions.apply([*(login(f"s{number}", "many", expires_at=at(600)) for number in range(6)), *children])
+    known = backend.stream_records()
+    day.invoke("stream_projector", {"Records": known})
+    backend.sessions.apply([logout("s0", "many", minute=-2), logout_all("many", minute=5)])
+    records = {"Records": backend.stream_records()[len(known) :]}
+    numbers = {record["dynamodb"]["SequenceNumber"] for record in records["Records"]}
+    capsys.readouterr()
+
+    for failing in range(8):
+        with nth_failing(wiring.client("dynamodb"), "Query", failing):
+            day.invoke("stream_projector", records)
+
+    paged = [line for line in lines_of(capsys) if line.get("message") in PAGED]
+    assert {line["message"] for line in paged} == PAGED
+    assert {line["sequence_number"] for line in paged} <= numbers
+
+
+@contextmanager
+def nth_failing(client: Any, operation: str, number: int) -> Iterator[None]:
+    calls = count()
+
+    def fail(**_: Any) -> None:
+        if next(calls) == number:
+            raise ClientError({"Error": {"Code": "InternalServerError", "Message": TEXT}}, operation)
+
+    with hooked(client, f"before-call.dynamodb.{operation}", fail):
+        yield
