@@ -30,7 +30,8 @@ def context(**params: Any) -> Any:
     return SimpleNamespace(params=params)
 
 
-def test_ids_are_offered_as_people_write_them(stack: Backend) -> None:
+def test_ids_are_offered_as_people_write_them(stack: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "_SECONDS", 60)
     where = context(stack_name=NAME)
 
     assert completion.complete_session(where, "s-") == ["s-#2", "s-1"]
@@ -40,7 +41,8 @@ def test_ids_are_offered_as_people_write_them(stack: Backend) -> None:
     assert completion.complete_customer(where, "tw") == ["two"]
 
 
-def test_stacks_of_this_project_are_offered(stack: Backend) -> None:
+def test_stacks_of_this_project_are_offered(stack: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(completion, "_SECONDS", 60)
     assert completion.complete_stack(context(), "p") == [NAME]
     assert completion.complete_stack(context(), "x") == []
 

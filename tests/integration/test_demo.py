@@ -20,8 +20,10 @@ def clock_of_the_tests() -> None:
 
 
 def test_a_small_day_is_processed_every_projection_verified_and_a_report_written(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
     exit_code = main(["--events", "200", "--seed", "7", "--report", str(tmp_path)])
 
     shown, errors = capsys.readouterr()
