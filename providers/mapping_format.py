@@ -210,7 +210,12 @@ def _names_in(content: object) -> set[str]:
     if isinstance(content, Expression):
         return content.member_names()
     if isinstance(content, Recognition | Page):
-        return set(content.has).union(*(_names_in(value) for _, value in content))
+        return set(content.has).union(*map(_names_in, _fields_of(content)))
     if isinstance(content, BaseModel):
-        return set().union(*(_names_in(value) for _, value in content))
+        return set().union(*map(_names_in, _fields_of(content)))
     return set().union(*map(_names_in, content)) if isinstance(content, tuple) else set()
+
+
+def _fields_of(model: BaseModel) -> list[object]:
+    """Return the values of a model's fields; its iterator fails where another thread stores a cached property."""
+    return [getattr(model, name) for name in type(model).model_fields]
