@@ -160,6 +160,7 @@ def test_a_bus_that_lets_requests_hang_until_the_deadline_does_not_hold_up_the_s
 ) -> None:
     records = play_a_life(backend)
     monkeypatch.delenv("ARCHIVE_STREAM_NAME")
+    monkeypatch.setattr("processors.runtime.wiring.concurrency", lambda settings: 1)  # the agenda first, then the bus
     milliseconds = [60_000]
 
     def hang(text: str) -> str:
