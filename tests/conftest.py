@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest import mock
 from uuid import uuid4
 
 import boto3
 import pytest
+from botocore.config import Config
 from hypothesis import HealthCheck, Phase, settings
 from moto import mock_aws
 
@@ -192,10 +194,16 @@ def every_log_line_names_what_it_speaks_of() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def dynamodb_local() -> Iterator[str]:
-    """Endpoint of a real engine: the one AWS_ENDPOINT_URL_DYNAMODB names, or DynamoDB Local, fetched on demand."""
-    from ops.engines.dynamodb_local import dynamodb_endpoint
+    """Endpoint of a real engine: the one AWS_ENDPOINT_URL_DYNAMODB names, or DynamoDB Local, fetched on demand.
 
-    with dynamodb_endpoint() as endpoint:
+    DynamoDB Local answers one request after the other, so that on a busy machine eight requests of fifty statements
+    take longer than the handlers wait for AWS: from here on they wait as long as it takes.
+    """
+    from ops.engines.dynamodb_local import dynamodb_endpoint
+    from processors.runtime import wiring
+
+    patient = wiring._CLIENT_CONFIG.merge(Config(connect_timeout=60, read_timeout=60))
+    with mock.patch.object(wiring, "_CLIENT_CONFIG", patient), dynamodb_endpoint() as endpoint:
         yield endpoint
 
 
