@@ -21,7 +21,7 @@ from processors.session_table import SessionTable
 from schemas.events import Event, LoginEvent, LogoutAllEvent, LogoutEvent
 from tests.log_lines import LogLines
 
-_HISTORIES = {"simulation", "model", "fuzz", "test_bounded.py"}
+_NOT_MEASURED = {"simulation", "model", "fuzz", "test_bounded.py", "test_benchmark.py"}
 
 # what a test says must not depend on how busy the machine is
 settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -167,12 +167,12 @@ def create_tables(client: Any, sessions_table: str, projections_table: str, *, i
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out of the coverage what plays histories: measured, it takes twice as long, and its task is another.
+    """Leave histories and benchmarks out of the coverage: measured, they take twice as long, and their task is another.
 
     A mutation run tries each mutant with the tests of single examples first: they take the least time.
     """
     for item in items:
-        if _HISTORIES.intersection(item.path.parts):
+        if _NOT_MEASURED.intersection(item.path.parts):
             item.add_marker("no_cover")
     if IS_MUTATION_RUN:
         items.sort(key=lambda item: item.get_closest_marker("hypothesis") is not None)

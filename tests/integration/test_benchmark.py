@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,36 +22,42 @@ from ops.benchmark.targets import judge, judge_life_cycle
 from ops.costs import figures
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def clock_of_the_tests() -> None:
+    """The handlers have the real clock here, as where the benchmark is run."""
+
+
+@cache  # no fixture: what is made ready for a test is measured for coverage, and takes twice the time
 def results() -> Results:
     return measure(QUICK, day=date(2026, 3, 2), tell=lambda line: None)
 
 
-def life_cycle_of(results: Results) -> LifeCycle:
-    assert results.life_cycle is not None
-    return results.life_cycle
+def life_cycle() -> LifeCycle:
+    measured = results().life_cycle
+    assert measured is not None
+    return measured
 
 
-def test_every_counted_target_is_met(results: Results) -> None:
-    targets = judge(results) + judge_life_cycle(life_cycle_of(results))
+def test_every_counted_target_is_met() -> None:
+    targets = judge(results()) + judge_life_cycle(life_cycle())
 
     assert [target for target in targets if target.kind == "counted" and not target.is_met] == []
 
 
-def test_a_login_and_a_logout_cost_two_write_units_each_and_a_projection_one(results: Results) -> None:
-    logins, logouts = results.workload("logins"), results.workload("logouts")
+def test_a_login_and_a_logout_cost_two_write_units_each_and_a_projection_one() -> None:
+    logins, logouts = results().workload("logins"), results().workload("logouts")
 
     assert logins.consumers[OURS].write_units == logouts.consumers[OURS].write_units == 2
     assert logins.projectors[OURS].write_units <= 1
     assert logouts.projectors[OURS].write_units <= 1
 
 
-def test_duplicates_change_nothing_so_the_stream_has_no_record_of_them(results: Results) -> None:
-    assert results.workload("duplicates").projectors == {}
+def test_duplicates_change_nothing_so_the_stream_has_no_record_of_them() -> None:
+    assert results().workload("duplicates").projectors == {}
 
 
-def test_the_textbook_pipeline_costs_what_is_said_of_it(results: Results) -> None:
-    logins, logouts = results.workload("logins"), results.workload("logouts")
+def test_the_textbook_pipeline_costs_what_is_said_of_it() -> None:
+    logins, logouts = results().workload("logins"), results().workload("logouts")
 
     life = [logins.consumers, logouts.consumers, logins.projectors, logouts.projectors]
 
@@ -59,8 +66,8 @@ def test_the_textbook_pipeline_costs_what_is_said_of_it(results: Results) -> Non
     assert sum(contenders[TEXTBOOK].write_units for contenders in life) == 10
 
 
-def test_the_report_has_every_chart_it_shows(results: Results, tmp_path: Path) -> None:
-    document = write_report(results, tmp_path)
+def test_the_report_has_every_chart_it_shows(tmp_path: Path) -> None:
+    document = write_report(results(), tmp_path)
 
     charts = re.findall(r"!\[.+\]\((.+\.svg)\)", document.read_text(encoding="utf-8"))
     assert len(charts) == 4
@@ -74,8 +81,8 @@ def test_memory_does_not_grow_with_the_events() -> None:
     assert 20 < state.early_peak_mb <= state.peak_mb <= 1.05 * state.early_peak_mb
 
 
-def test_an_agenda_entry_costs_a_tenth_of_a_write_unit_in_and_as_much_out(results: Results) -> None:
-    costs = life_cycle_of(results).costs
+def test_an_agenda_entry_costs_a_tenth_of_a_write_unit_in_and_as_much_out() -> None:
+    costs = life_cycle().costs
 
     for size in (100, 1_000):
         noted, swept = costs.publisher[size]["logins"], costs.sweeper[size]
@@ -85,8 +92,8 @@ def test_an_agenda_entry_costs_a_tenth_of_a_write_unit_in_and_as_much_out(result
         assert swept.read_units == pytest.approx(1, rel=0.1), "each session is read again, strongly consistent"
 
 
-def test_a_sweep_that_finds_nothing_asks_each_partition_once(results: Results) -> None:
-    [operations, *_] = [sample.counts.operations for sample in life_cycle_of(results).costs.idle.samples]
+def test_a_sweep_that_finds_nothing_asks_each_partition_once() -> None:
+    [operations, *_] = [sample.counts.operations for sample in life_cycle().costs.idle.samples]
 
     assert operations == {"Query": 16}
 
@@ -110,9 +117,9 @@ def test_sessions_due_at_once_run_out_evenly_over_a_minute() -> None:
     ]
 
 
-def test_a_section_is_written_in_the_place_of_the_one_before(results: Results, tmp_path: Path) -> None:
-    document = write_report(results, tmp_path).read_text(encoding="utf-8")
-    measured = life_cycle_of(results)
+def test_a_section_is_written_in_the_place_of_the_one_before(tmp_path: Path) -> None:
+    document = write_report(results(), tmp_path).read_text(encoding="utf-8")
+    measured = life_cycle()
     again = render_life_cycle(measured, judge_life_cycle(measured))
 
     assert with_section(document, TITLE, again) == document
@@ -123,16 +130,16 @@ def test_a_section_is_written_in_the_place_of_the_one_before(results: Results, t
     assert with_section("# A\n", "B", "## B\n\nnew\n") == "# A\n\n## B\n\nnew\n"
 
 
-def test_an_index_of_keys_alone_saves_a_write_unit_of_a_refresh_and_a_logout(results: Results) -> None:
-    units = {comparison.workload: comparison.consumers[OURS].write_units for comparison in results.keys_only}
+def test_an_index_of_keys_alone_saves_a_write_unit_of_a_refresh_and_a_logout() -> None:
+    units = {comparison.workload: comparison.consumers[OURS].write_units for comparison in results().keys_only}
 
     assert units["logins"] == 2
     assert units["logouts"] == 1
     assert units["mixed day"] == pytest.approx(1.35, abs=0.01), "35 of 100 are first logins"
 
 
-def test_the_bill_counts_with_what_the_benchmark_counts(results: Results) -> None:
-    mixed = results.workload("mixed day")
+def test_the_bill_counts_with_what_the_benchmark_counts() -> None:
+    mixed = results().workload("mixed day")
 
     for contender, said in ((OURS, figures.OURS), (TEXTBOOK, figures.TEXTBOOK)):
         for stage, measured in ((said.consumer, mixed.consumers), (said.projector, mixed.projectors)):
