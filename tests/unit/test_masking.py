@@ -131,6 +131,7 @@ def test_any_text_is_masked_without_failing(body: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover  # measured for coverage it takes three times the time
 @pytest.mark.parametrize("unit", ['{"a":1},', '{"session_id":"abc"},', '{"Message":"[1]"},'])
 def test_masking_a_batch_of_six_megabytes_stays_inside_the_deadline(unit: str) -> None:
     body = "[" + (unit * (248_000 // len(unit))).rstrip(",") + "]"
@@ -139,7 +140,7 @@ def test_masking_a_batch_of_six_megabytes_stays_inside_the_deadline(unit: str) -
     for _ in range(24):
         mask_body(body, PLAIN)
 
-    assert time.process_time() - started < 10  # of 28 seconds; about one here
+    assert time.process_time() - started < 14  # half of the 28 seconds of an invocation; about two here
 
 
 @pytest.mark.parametrize(
