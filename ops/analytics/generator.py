@@ -19,6 +19,10 @@ from schemas.times import to_epoch_milliseconds
 STREAM_NAME = "session-events-archive"
 """The Firehose stream in the objects' names."""
 
+_SLICE_SESSIONS = 200_000
+"""Made at a time, a file a day: DuckDB keeps what it writes in memory until all of it is made. A multiple of 20, so that
+children stay with their parents."""
+
 _MACROS = """
 CREATE MACRO chance(number, salt) AS (hash(number, getvariable('seed'), salt) % 1000003) / 1000003.0;
 CREATE MACRO pick(choices, share) AS choices[1 + CAST(floor(share * len(choices)) AS BIGINT)];
@@ -29,7 +33,7 @@ _SESSIONS = """
 CREATE VIEW invented AS
 WITH numbered AS (
     SELECT i, i % 20 = 19 AS is_child, CASE WHEN i % 20 = 19 THEN i - 1 ELSE i END AS family
-    FROM range(getvariable('sessions')) AS numbers(i)
+    FROM range(getvariable('slice_begin'), getvariable('slice_end')) AS numbers(i)
 ), people AS (
     SELECT *, CAST(floor(getvariable('customers') * power(chance(family, 'customer'), 1.3)) AS BIGINT) AS customer,
            CAST(floor(3 * chance(family, 'device')) AS BIGINT) AS device
@@ -114,7 +118,6 @@ def write_archive(folder: Path, *, sessions: int, until: datetime, days: int = 3
     """
     until_ms = to_epoch_milliseconds(until)
     values = {
-        "sessions": sessions,
         "customers": max(1, sessions // 8),
         "days": days,
         "seed": seed,
@@ -130,10 +133,13 @@ def write_archive(folder: Path, *, sessions: int, until: datetime, days: int = 3
             connection.execute(f"SET VARIABLE {name} = {value}")  # whole numbers of ours
         for statement in (_MACROS, _SESSIONS, _EVENTS, _LINES):
             connection.execute(statement)
-        connection.execute(
-            f"COPY lines TO {literal(folder)} (FORMAT json, COMPRESSION gzip, "
-            f"PARTITION_BY (year, month, day), FILENAME_PATTERN '{STREAM_NAME}-1-{{uuid}}', FILE_EXTENSION 'json')"
-        )
+        for begin in range(0, sessions, _SLICE_SESSIONS):
+            connection.execute(f"SET VARIABLE slice_begin = {begin}")
+            connection.execute(f"SET VARIABLE slice_end = {min(begin + _SLICE_SESSIONS, sessions)}")
+            connection.execute(
+                f"COPY lines TO {literal(folder)} (FORMAT json, COMPRESSION gzip, APPEND, "
+                f"PARTITION_BY (year, month, day), FILENAME_PATTERN '{STREAM_NAME}-1-{{uuid}}', FILE_EXTENSION 'json')"
+            )
 
 
 def main() -> None:
