@@ -72,29 +72,39 @@ WITH keyed AS (
   GROUP BY
     first_id,
     second_id
+), numbered AS (
+  SELECT
+    keyed.*,
+    ROW_NUMBER() OVER (
+      PARTITION BY keyed.first_id, keyed.second_id
+      ORDER BY keyed.occurred_at, keyed.over_at, keyed.over_reason, keyed.customer_id, keyed.session_id, keyed.started_at, keyed.last_login_time, keyed.expires_at, keyed.ended_at, keyed.end_reason, keyed.client_ip, keyed.user_agent, keyed.device_id, keyed.country, keyed.source
+    ) AS copy
+  FROM keyed
+  INNER JOIN newest
+    ON keyed.first_id = newest.first_id
+    AND keyed.second_id = newest.second_id
+    AND keyed.place = newest.place
 )
-SELECT DISTINCT
-  keyed.session_id,
-  keyed.customer_id,
-  keyed.parent_session_id,
-  keyed.version,
-  keyed.started_at,
-  keyed.last_login_time,
-  keyed.expires_at,
-  keyed.ended_at,
-  keyed.end_reason,
-  keyed.client_ip,
-  keyed.user_agent,
-  keyed.device_id,
-  keyed.country,
-  keyed.source,
-  keyed.over_at,
-  keyed.over_reason
-FROM keyed
-INNER JOIN newest
-  ON keyed.first_id = newest.first_id
-  AND keyed.second_id = newest.second_id
-  AND keyed.place = newest.place;
+SELECT
+  session_id,
+  customer_id,
+  parent_session_id,
+  version,
+  started_at,
+  last_login_time,
+  expires_at,
+  ended_at,
+  end_reason,
+  client_ip,
+  user_agent,
+  device_id,
+  country,
+  source,
+  over_at,
+  over_reason
+FROM numbered
+WHERE
+  copy = 1;
 
 CREATE OR REPLACE VIEW sessions AS
 WITH ends AS (
@@ -177,29 +187,27 @@ WHERE
   );
 
 CREATE OR REPLACE VIEW transitions AS
-WITH newest AS (
+WITH numbered AS (
   SELECT
-    id,
-    MAX(version) AS version
+    *,
+    ROW_NUMBER() OVER (
+      PARTITION BY id
+      ORDER BY version DESC, occurred_at, over_at, over_reason, customer_id, session_id, kind
+    ) AS place
   FROM events
-  GROUP BY
-    id
 )
 SELECT
-  events.id,
-  MIN(events.kind) AS kind,
-  MIN(events.occurred_at) AS occurred_at,
-  MIN(events.session_id) AS session_id,
-  MIN(events.customer_id) AS customer_id,
-  newest.version,
-  MIN(events.over_at) AS over_at,
-  MIN(events.over_reason) AS over_reason
-FROM events
-INNER JOIN newest
-  ON events.id = newest.id AND events.version = newest.version
-GROUP BY
-  events.id,
-  newest.version;
+  id,
+  kind,
+  occurred_at,
+  session_id,
+  customer_id,
+  version,
+  over_at,
+  over_reason
+FROM numbered
+WHERE
+  place = 1;
 
 CREATE OR REPLACE VIEW arrivals AS
 SELECT

@@ -29,7 +29,8 @@ ADVICE = {
     Kind.NOT_AN_EVENT: "They are left out. A line of the archive is the detail of a life-cycle event.",
     Kind.NEWER_FORMAT: "They are left out. Update this program.",
     Kind.MIXED: "All are read as one. Where they are of two stacks, make a report of each.",
-    Kind.TWO_CONTENTS: "An id has one content, unless archives are mixed or another program writes to the table.",
+    Kind.TWO_CONTENTS: "One of them is used. An id has one content, unless archives are mixed, another program writes "
+    "to the table, or a customer was erased between two deliveries.",
     Kind.CLOCK_AHEAD: "They are read as they are. Check the clock of the publisher, or of this machine.",
     Kind.EMPTY_RANGE: "No session was live in it. Check --since and --until.",
 }

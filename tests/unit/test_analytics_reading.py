@@ -391,6 +391,32 @@ def test_two_archives_in_one_folder_are_named_and_so_are_ids_with_two_contents(t
     assert problems[Kind.TWO_CONTENTS].examples == ("suuid#s/c#c/1/started",)
 
 
+@pytest.mark.parametrize(
+    "members",
+    [{"country": "FR"}, {"country": None}, {"source": "other"}, {"started_at": None}],
+    ids=["another value", "a value that is missing", "another source", "a time that is missing"],
+)
+def test_of_an_id_with_two_contents_one_is_kept_whole_whichever_line_comes_first(
+    tmp_path: Path, members: dict[str, Any]
+) -> None:
+    one = {**ended(5), "over_reason": "user"}
+    other = {**ended(5), "over_reason": None}
+    other["session"] = one["session"] | {"country": "DE", "end_reason": None}
+    other["session"] |= members
+    kept = []
+    for name, lines in (("here", [one, other, one]), ("there", [other, one])):
+        write(tmp_path / name, lines)
+        with open_folder(tmp_path / name, Range(None, at(10)), now=at(10)) as archive:
+            kept.append((rows(archive, "sessions"), rows(archive, "transitions"), archive.problems))
+
+    assert kept[0] == kept[1]
+    [[session], [transition], [problem]] = kept[0]
+    assert problem.kind == Kind.TWO_CONTENTS
+    [told] = [detail for detail in (one, other) if detail["over_reason"] == transition["over_reason"]]
+    as_told = {name: as_read(value) for name, value in told["session"].items()}
+    assert session == as_told | {"over_at": as_read(told["over_at"]), "over_reason": told["over_reason"]}
+
+
 def test_an_empty_range_and_files_of_other_kinds_are_named(tmp_path: Path) -> None:
     write(tmp_path, [started()], "a.json")
     (tmp_path / "readme.txt").write_text("hello")
