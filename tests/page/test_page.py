@@ -162,14 +162,19 @@ def test_the_box_says_whether_the_archive_agrees_and_what_differs(
 
 
 def test_bad_input_is_counted_and_named(browser: Browser, tmp_path: Path) -> None:
-    problems = [Problem(Kind.CUT_OFF, 1, ("year=2026/a.gz",)), Problem(Kind.NOT_AN_EVENT, 1234, ("a.gz:7", "a.gz:9"))]
+    hidden_id = f"suuid#session-1/c#{'0123456789abcdef' * 4}/1795600000003/ended"
+    problems = [
+        Problem(Kind.CUT_OFF, 1, ("year=2026/a.gz",)),
+        Problem(Kind.NOT_AN_EVENT, 1234, ("a.gz:7", "a.gz:9")),
+        Problem(Kind.TWO_CONTENTS, 1, (hidden_id,)),
+    ]
     path = page_of(tmp_path / "report.html", *invented(days=1, sessions=20), days=1, problems=problems)
 
     with opened(browser, path, width=PHONE) as (page, complaints):
         said = page.inner_text(".left-out")
 
-        assert "1,234 lines that are not events" in said
-        assert {"year=2026/a.gz", "a.gz:7", "a.gz:9"} <= set(said.split("\n"))
+        assert "Lines that are not events (1,234)." in said
+        assert {"year=2026/a.gz", "a.gz:7", "a.gz:9", hidden_id} <= set(said.split("\n"))
         assert_looks_right(page, complaints)
 
 

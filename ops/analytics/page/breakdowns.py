@@ -45,8 +45,8 @@ def ends(figures: Figures) -> Section:
     over = sum(number for name, number in endings.items() if name != "still live")
     commonest = next((name for name in endings if name != "still live"), None)
     finding = (
-        f"{wording.plural(over, 'session')} ended, most of them by: {commonest} "
-        f"({wording.share(endings[commonest], over)})."
+        f"{over:,} of {wording.plural(sum(endings.values()), 'session')} ended, most often by: {commonest} "
+        f"({wording.count(endings[commonest])})."
         if commonest
         else "No session ended in this range."
     )

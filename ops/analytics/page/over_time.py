@@ -55,7 +55,7 @@ def _live_table(series: Sequence[Step], step: int) -> Table:
     unit = "hour" if length == 3600 else "day" if length == 86_400 else "week"
     return Table(
         f"Sessions by {unit} (UTC), all sources and countries",
-        [unit.capitalize(), "Started", "Over", "Live at its end", "Most live"],
+        [unit.capitalize(), "Started", "Over", "Live at its end", f"Most, looked at every {wording.duration(step)}"],
         [
             [wording.minute(begins) if length == 3600 else wording.day(begins // 86_400), *map(wording.count, row)]
             for begins, row in rows.items()

@@ -16,7 +16,10 @@
   };
 
   const thousands = (number) => number.toLocaleString('en-US');
-  const percent = (part, whole) => (whole ? `${(100 * part / whole).toFixed(1)} %` : '–');
+  const percent = (part, whole) => {
+    if (!whole) return '–';
+    return part > 0 && part / whole < 0.001 ? '< 0.1 %' : `${(100 * part / whole).toFixed(1)} %`;
+  };
   const when = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ');
   const duration = (seconds) => {
     if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
