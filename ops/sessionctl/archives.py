@@ -71,7 +71,7 @@ def need_duckdb() -> None:
         import duckdb  # noqa: F401 (whether it can be imported)
     except ImportError:
         raise CannotRunError(
-            "DuckDB is not installed: install this project with its extra (pip install -e '.[ops,analytics]')"
+            "DuckDB is not installed: run `make .venv/ops.ready`, which installs what requirements/ops.txt locks"
         ) from None
 
 

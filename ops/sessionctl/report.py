@@ -102,7 +102,8 @@ def _show(document: dict[str, Any], name: str, out: Path) -> None:
     counts, comparison = document["counts"], document["comparison"]
     since = document["since"] or "the beginning"
     typer.echo(
-        f"{counts['sessions']:,} sessions from {since} to {document['until']}, of {counts['events']:,} events in {name}"
+        f"Sessions live from {since} to {document['until']}: {counts['sessions']:,}, of {counts['events']:,} events "
+        f"in {name}"
     )
     if comparison is None:
         typer.echo("Of a folder alone there is nothing to compare with; the sums of the pictures are compared.")
@@ -118,7 +119,8 @@ def _show(document: dict[str, Any], name: str, out: Path) -> None:
 
 def _warn(document: dict[str, Any]) -> None:
     for problem in document["problems"]:
-        say(f"{problem['count']:,} {problem['kind']}: {'; '.join(problem['examples'][:3])}. {problem['advice']}")
+        kind, examples = problem["kind"].capitalize(), "; ".join(problem["examples"][:3])
+        say(f"{kind} ({problem['count']:,}): {examples}. {problem['advice']}")
     for one in document["sums"]:
         if not one["is_equal"]:
             values = ", ".join(f"{picture} {number:,}" for picture, number in one["values"].items())

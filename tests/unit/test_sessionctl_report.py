@@ -119,7 +119,7 @@ def test_problems_are_told_and_fail_nothing(folder: Path) -> None:
     result = run("report", "--from", str(folder))
 
     assert result.exit_code == 0
-    assert "1 lines that are not events: bad.json, line 1: it is not valid JSON." in result.stderr
+    assert "Lines that are not events (1): bad.json, line 1: it is not valid JSON." in result.stderr
 
 
 def test_a_query_is_shown_as_a_table_csv_or_json(folder: Path) -> None:
