@@ -20,8 +20,7 @@ STREAM_NAME = "session-events-archive"
 """The Firehose stream in the objects' names."""
 
 _SLICE_SESSIONS = 200_000
-"""Made at a time, a file a day: DuckDB keeps what it writes in memory until all of it is made. A multiple of 20, so that
-children stay with their parents."""
+"""Made at a time, a file a day: DuckDB keeps what it writes in memory until all of it is made."""
 
 _MACROS = """
 CREATE MACRO chance(number, salt) AS (hash(number, getvariable('seed'), salt) % 1000003) / 1000003.0;

@@ -1,5 +1,6 @@
 """What docs/analytics.md shows is true, and every query can be said in Athena's SQL. Athena itself is not run."""
 
+import gzip
 import re
 import textwrap
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ import pytest
 import sqlglot
 from typer.testing import CliRunner
 
-from ops.analytics import athena
+from ops.analytics import athena, generator
 from ops.analytics.generator import write_archive
 from ops.sessionctl.app import app
 
@@ -38,6 +39,19 @@ def test_the_five_questions_have_the_answers_that_the_guide_prints(
 
     assert len(answers) == 5
     assert answers == blocks("csv")
+
+
+def test_an_archive_that_is_made_in_parts_holds_the_same_events(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for part in (200_000, 70):
+        monkeypatch.setattr(generator, "_SLICE_SESSIONS", part)
+        write_archive(tmp_path / str(part), sessions=200, days=3, until=datetime(2026, 11, 1, tzinfo=UTC))
+        files = (tmp_path / str(part)).rglob("*.json.gz")
+        made.append(sorted(line for file in files for line in gzip.decompress(file.read_bytes()).splitlines()))
+
+    assert made[0] == made[1] != []
 
 
 @pytest.mark.parametrize("path", QUERIES, ids=lambda path: path.stem)
