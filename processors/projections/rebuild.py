@@ -25,7 +25,7 @@ class CustomerRegister:
         read_at: The clock between the two reads, aware UTC.
         sessions: The sessions that the index, the projection or the batch names; ended ones too.
         revocation: The customer's revocation item, or None.
-        is_complete: False where the index names more sessions than were read.
+        is_complete: False where the index names sessions that were not read, or could not be.
     """
 
     read_at: datetime

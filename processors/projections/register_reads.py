@@ -12,7 +12,7 @@ from processors.register.erased_list import ErasedList
 from processors.register.reader import Items, RegisterReader
 from schemas.errors import MalformedItemError
 from schemas.items import Revocation, Session
-from schemas.keys import Key, revocation_key, session_key
+from schemas.keys import CHILD_PREFIX, Key, revocation_key, session_key
 from schemas.projection_items import Projection
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def read_for_batch(
     items = _read(reader, set().union(*wanted.values()), erased)
     births = {}
     for customer_id in born:
-        is_complete = named[customer_id] is not None
+        is_complete = named[customer_id] is not None and not _counted(items.unreadable & wanted[customer_id])
         if not is_complete:
             logger.warning(
                 "projection made from a part of the sessions: run sessionctl rebuild",
@@ -110,6 +110,11 @@ def read_for_rebuild(
     if items.unreadable:
         raise MalformedItemError(f"session items of the customer cannot be read: {len(items.unreadable)}")
     return _register_of(customer_id, items, keys, read_at, is_complete=True)
+
+
+def _counted(keys: Collection[Key]) -> list[Key]:
+    """Return the keys that a customer's count depends on: those of children are not among them."""
+    return [key for key in keys if key.sk is not None and not key.sk.startswith(CHILD_PREFIX)]
 
 
 def _read(reader: RegisterReader, keys: Collection[Key], erased: ErasedList) -> Items:

@@ -8,7 +8,7 @@ from processors import stream_projector
 from processors.projection_table import ProjectionTable
 from processors.projections import register_reads
 from processors.projections.activity import CustomerActivity
-from schemas.errors import NewerFormatError
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.projection_items import projection_key
 from tests.conftest import NOW, Backend, at, login, logout, logout_all
 
@@ -81,6 +81,38 @@ def test_a_birth_that_reads_only_a_part_says_at_least_until_it_is_rebuilt(
     assert (born.session_ids, born.is_exact) == (["a", "b", "c"] if is_exact else ["c"], is_exact)
     rebuilt = backend.projections.rebuild("customer-1", now=at(1))
     assert (rebuilt.session_ids, rebuilt.is_exact) == (["a", "b", "c"], True)
+
+
+def test_a_birth_beside_a_session_of_a_later_release_says_at_least_until_it_is_rebuilt(backend: Backend) -> None:
+    backend.sessions.apply([login("a"), login("b")])
+    [stored, _] = backend.items()
+    seen = len(backend.stream_records())
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=stored | {"item_format": {"N": "2"}})
+    backend.sessions.create_session(login("c"))
+    records = backend.stream_records()[seen:]
+
+    project([record for record in records if record["dynamodb"]["Keys"]["PK"] != stored["PK"]])
+
+    born = activity(backend)
+    assert (born.session_ids, born.is_exact) == (["b", "c"], False)
+    with pytest.raises(MalformedItemError):
+        backend.projections.rebuild("customer-1")
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=stored)  # as where that release is back
+    rebuilt = backend.projections.rebuild("customer-1", now=at(1))
+    assert (rebuilt.session_ids, rebuilt.is_exact) == (["a", "b", "c"], True)
+
+
+def test_a_child_that_nobody_can_read_takes_nothing_from_a_birth(backend: Backend) -> None:
+    backend.sessions.apply([login("a"), login("kid", parent_session_id="a")])
+    [stored] = [item for item in backend.items() if item["SK"]["S"].startswith("child#")]
+    seen = len(backend.stream_records())
+    backend.dynamodb.put_item(TableName=backend.sessions_table, Item=stored | {"item_format": {"N": "2"}})
+    backend.sessions.create_session(login("b"))
+
+    project([record for record in backend.stream_records()[seen:] if record["dynamodb"]["Keys"]["PK"] != stored["PK"]])
+
+    found = activity(backend)
+    assert (found.session_ids, found.is_exact) == (["a", "b"], True)
 
 
 def test_a_removed_session_leaves_the_count_and_old_records_do_not_bring_it_back(backend: Backend) -> None:

@@ -138,7 +138,7 @@ class StepClaims:
             return
         customer = new["customer_id"]["S"]
         if old is None:
-            self.operated.projection_born(customer)
+            self.operated.projection_born(customer, new)
         last = new.get("last_login_time", {}).get("S", "")
         if last < self._last_login.get(customer, "") and customer not in self._run.erasures.customers:
             self.fail("last login never decreases", f"{customer}: {self._last_login[customer]} became {last}")

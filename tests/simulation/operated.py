@@ -11,8 +11,9 @@ from ops.dynamodb_double.tables import Item, ItemKey
 from processors.projections.activity import activity_at
 from schemas.items import Session
 from schemas.keys import customer_partition
+from schemas.projection_items import NEVER
 from tests.simulation.facts import START
-from tests.simulation.reading import projection_in, session_in
+from tests.simulation.reading import NEXT_FORMAT, projection_in, session_in
 
 if TYPE_CHECKING:
     from tests.simulation.simulation import Simulation
@@ -30,11 +31,12 @@ class Operated:
         self.customers: set[str] = set()
         """Whose sessions or projection were changed by hand."""
         self.without_projection: set[str] = set()
-        self.overtaken: set[str] = set()
-        """Whose projection was born by an invocation that began before an earlier life of it, which is over.
+        self.to_rebuild: set[str] = set()
+        """Whose projection only an operator's rebuild makes right, for one of two reasons.
 
-        It may have read the register before that life did, and has no version to lose by: an operator's rebuild
-        mends it.
+        It was born by an invocation that began before an earlier life of it, which is over: it may have read the
+        register before that life did, and has no version to lose by. Or it says "at least", as it was born while a
+        later release, since rolled back, had written sessions of the customer.
         """
         self.beyond_repair: set[str] = set()
         """Of these, who has an item that nobody can read, which a rebuild refuses."""
@@ -57,12 +59,15 @@ class Operated:
         self.customers.add(customer)
         self.without_projection.add(customer)
 
-    def projection_born(self, customer: str) -> None:
+    def projection_born(self, customer: str, item: Item) -> None:
         """A projection is written where there was none."""
         task = self._run.scheduler.current
         began_at = task.began_at if task is not None and task.is_invocation else START
         if began_at < self._last_life.get(customer, START):
-            self.overtaken.add(customer)
+            self.to_rebuild.add(customer)
+        if projection_in(item).dropped_until == NEVER and self._has_newer_sessions(customer):
+            self.customers.add(customer)
+            self.to_rebuild.add(customer)
         self._born_at[customer] = self._run.scheduler.now
 
     def projection_gone(self, customer: str) -> None:
@@ -106,6 +111,12 @@ class Operated:
         logins = [session.last_login_time for session in sessions if session.last_login_time is not None]
         if logins and (activity.last_login_time is None or activity.last_login_time < max(logins)):
             self._fail("last login is at least the register's", f"{customer}: {activity.last_login_time}")
+
+    def _has_newer_sessions(self, customer: str) -> bool:
+        return any(
+            sort_key == customer_partition(customer) and item.get("item_format") == NEXT_FORMAT
+            for (_, sort_key), item in self._run.sessions.items.items()
+        )
 
     def _register(self, customer: str) -> list[Session]:
         found = []

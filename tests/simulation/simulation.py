@@ -130,8 +130,8 @@ class Simulation(Deliveries):
         if self._has_lost_commands or self.claims.operated.without_projection:
             self._touch_customers()
             self._drain()
-        if self.claims.operated.overtaken:
-            self.operations.rebuild(self.claims.operated.overtaken)
+        if self.claims.operated.to_rebuild:
+            self.operations.rebuild(self.claims.operated.to_rebuild)
             self._drain()
         if Fault.CLOCK_SKEW in self.faults:  # a function whose clock was ahead has let sessions go too early
             self.pass_time_until(self.scheduler.now + 301, "time goes on")
