@@ -1,7 +1,7 @@
 """Run a server as a child process that never outlives us, however we end.
 
 The server runs under a small watcher: this module, run as a script. The watcher reads from a pipe that we hold open;
-when we end, even by a kill, the pipe closes and the watcher stops the server.
+when we end, even by a kill, the pipe closes and the watcher stops the server. Where the watcher is killed, we do.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ _READY_WITHIN_SECONDS = 300.0
 _ANSWER_SECONDS = 30.0
 _READY_POLL_SECONDS = 0.02
 _SHOWN_LOG_BYTES = 2000
+_KILLED = 128
+"""What shells add to the number of the signal that ended a process, to have an exit code."""
 
 
 class EngineError(Exception):
@@ -119,6 +121,9 @@ class ServerProcess:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait(timeout=2 * _STOP_SECONDS)
+            with contextlib.suppress(ProcessLookupError):
+                # What a watcher that was killed could not end.
+                os.killpg(self._process.pid, signal.SIGKILL)
         if self._log is not None:
             self._log.close()
         self._process = self._log = None
@@ -162,20 +167,28 @@ def _environment() -> Mapping[str, str]:
 def _watch(command: Sequence[str]) -> None:
     """Run the command until it ends or our parent does.
 
-    Ends this process with the command's exit code if it ended by itself.
+    Ends this process with the exit code of a command that ended by itself: 128 and the signal where one killed it.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    # A group of its own, so that the server's own children end with it.
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)  # noqa: S603 (it comes from `start`)
-    threading.Thread(target=lambda: os._exit(server.wait()), daemon=True).start()
+    # In our group, of which our parent made us the leader: where we are killed, it can still end the server's children.
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 (it comes from `start`)
+    is_ending = threading.Event()
+
+    def end_with_server() -> None:
+        code = server.wait()
+        if not is_ending.is_set():
+            os._exit(code if code >= 0 else _KILLED - code)
+
+    threading.Thread(target=end_with_server, daemon=True).start()
     try:
         sys.stdin.buffer.read()
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(server.pid, signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                server.wait(_STOP_SECONDS)
-            os.killpg(server.pid, signal.SIGKILL)
+        is_ending.set()
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.killpg(0, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(_STOP_SECONDS)
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ file without a lock is what a killed one left behind.
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +16,9 @@ from typing import IO
 
 from ops.sessionctl.failures import CannotRunError
 from ops.sessionctl.screen import command_line
+
+_NAME = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
+"""Source: AWS CloudFormation API Reference, CreateStack, StackName."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,9 @@ def announcing(name: str) -> Iterator[Callable[[RunningStack], None]]:
         What announces the stack once it is up.
 
     Raises:
-        CannotRunError: Another one of that name runs.
+        CannotRunError: Another one of that name runs, or no stack can have the name.
     """
-    path = state_folder() / f"{name}.json"
+    path = _file_of(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as file:
         if not _lock(file, fcntl.LOCK_EX):
@@ -79,9 +83,9 @@ def find_running(name: str | None = None) -> RunningStack:
         name: Its name; None for the only one.
 
     Raises:
-        CannotRunError: None does, or several and none is named, or it is not up yet.
+        CannotRunError: None does, or several and none is named, or it is not up yet, or no stack can have the name.
     """
-    files = sorted(state_folder().glob("*.json")) if name is None else [state_folder() / f"{name}.json"]
+    files = sorted(state_folder().glob("*.json")) if name is None else [_file_of(name)]
     texts = {path.stem: text for path in files if (text := _text_of_running(path)) is not None}
     if len(texts) > 1:
         raise CannotRunError(f"several local stacks run ({', '.join(texts)}): choose one with --name")
@@ -101,6 +105,15 @@ def find_running(name: str | None = None) -> RunningStack:
 def running_names() -> list[str]:
     """Name the local stacks that run."""
     return [path.stem for path in sorted(state_folder().glob("*.json")) if _text_of_running(path) is not None]
+
+
+def _file_of(name: str) -> Path:
+    """Return where a stack of this name says that it runs; refuse what is no name, as it would lead elsewhere."""
+    if not _NAME.fullmatch(name):
+        raise CannotRunError(
+            f"a stack cannot be called {name!r}: letters, digits and hyphens, a letter first, at most 128 in all"
+        )
+    return state_folder() / f"{name}.json"
 
 
 def _text_of_running(path: Path) -> str | None:

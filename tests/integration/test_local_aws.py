@@ -67,6 +67,17 @@ def test_an_emulator_that_dies_is_said_and_nothing_goes_on_waiting() -> None:
             stack.raise_error()
 
 
+def test_a_server_whose_watcher_is_killed_is_not_left_running() -> None:
+    with Emulator() as emulator:
+        port = emulator.endpoint.rpartition(":")[2]
+        [server] = [line for line in processes_with("ministack") if f"GATEWAY_PORT={port} " in _environment_of(line)]
+        watcher = Path(f"/proc/{server.split()[0]}/stat").read_text().rpartition(")")[2].split()[1]
+
+        os.kill(int(watcher), signal.SIGKILL)
+
+    assert [line for line in processes_with("ministack") if line.split()[0] == server.split()[0]] == []
+
+
 def _environment_of(line: str) -> str:
     """The environment of a server, and not that of the watcher above it."""
     if "child_process" in line:
@@ -130,6 +141,24 @@ def test_a_full_disk_is_one_line_that_names_the_file(tmp_path: Path, monkeypatch
     assert result.exit_code == 2
     assert result.stderr.endswith(".zip: No space left on device: free some disk, or write to another one\n")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [["local"], ["get", "customer", "c-1"]])
+@pytest.mark.parametrize("name", ["", "a b", "1st", "x" * 129, "../../../notes"])
+def test_a_name_that_no_stack_can_have_is_one_line_and_touches_no_file_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: list[str], name: str
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    notes = tmp_path / "notes.json"
+    notes.write_text("mine")
+
+    result = CliRunner().invoke(app, [*command, "--name", name])
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"a stack cannot be called {name!r}: letters, digits and hyphens, a letter first, at most 128 in all\n"
+    )
+    assert notes.read_text() == "mine"
 
 
 def _fail(_target: Path) -> None:
