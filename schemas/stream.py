@@ -66,7 +66,8 @@ def read_record(record: object) -> StreamRecord:
     """Read one record of a Lambda event.
 
     Raises:
-        MalformedItemError: It is not a stream record, or its new image breaks the schema.
+        MalformedItemError: It is not a stream record, has not the images of NEW_AND_OLD_IMAGES, or its new image breaks
+            the schema.
     """
     sequence_number = sequence_number_of(record)
     try:
@@ -80,6 +81,8 @@ def read_record(record: object) -> StreamRecord:
         raise MalformedItemError(f"not a DynamoDB stream record ({type(error).__name__})") from None
     if not sequence_number:
         raise MalformedItemError("a stream record without sequence number")
+    if (old_image if event_name == "REMOVE" else new_image) is None:
+        raise MalformedItemError("a stream record without its image: StreamViewType has to be NEW_AND_OLD_IMAGES")
     if not 0 <= created_at <= _LATEST_CREATION:  # also rejects NaN and infinity
         raise MalformedItemError("a stream record with an impossible ApproximateCreationDateTime")
     return StreamRecord(

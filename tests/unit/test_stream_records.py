@@ -111,6 +111,16 @@ def test_what_is_no_stream_record_is_malformed(raw: object) -> None:
         read_record(raw)
 
 
+@pytest.mark.parametrize(
+    ("event_name", "image"), [("INSERT", "NewImage"), ("MODIFY", "NewImage"), ("REMOVE", "OldImage")]
+)
+def test_a_record_without_the_image_of_its_change_is_malformed_and_never_read_as_a_removal(
+    event_name: str, image: str
+) -> None:
+    with pytest.raises(MalformedItemError, match="NEW_AND_OLD_IMAGES"):
+        read_record(record(event_name, **{image: None}))
+
+
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["S", "N", "PK", "SK", "ttl"]), inner),
