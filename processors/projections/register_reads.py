@@ -77,7 +77,7 @@ def read_for_batch(
     items = _read(reader, set().union(*wanted.values()), erased)
     births = {}
     for customer_id in born:
-        is_complete = named[customer_id] is not None and not _counted(items.unreadable & wanted[customer_id])
+        is_complete = named[customer_id] is not None and not _counted(items.newer & wanted[customer_id])
         if not is_complete:
             logger.warning(
                 "projection made from a part of the sessions: run sessionctl rebuild",

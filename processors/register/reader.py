@@ -9,7 +9,7 @@ from processors.aws.conditional_writes import Item
 from processors.aws.errors import raising_read_errors
 from processors.aws.item_store import ItemStore
 from processors.register.partitions import Access, PartitionReader
-from schemas.errors import MalformedItemError
+from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.item_mapping import key_of, read_item
 from schemas.items import Revocation, Session
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, SESSION_PREFIX, Key, child_sort_key, customer_partition
@@ -36,10 +36,12 @@ class Items:
     Args:
         found: The items, by key.
         unreadable: Keys whose item breaks the schema, or is of a later release.
+        newer: Those of them whose item is of a later release: it may be a session like any other.
     """
 
     found: dict[Key, Session | Revocation] = field(default_factory=dict)
     unreadable: set[Key] = field(default_factory=set)
+    newer: set[Key] = field(default_factory=set)
 
     @property
     def sessions(self) -> dict[Key, Session]:
@@ -93,6 +95,8 @@ class RegisterReader:
                     raise
                 _log_unreadable(error)
                 items.unreadable.add(key)
+                if isinstance(error, NewerFormatError):
+                    items.newer.add(key)
             else:
                 if item is not None:
                     items.found[key] = item

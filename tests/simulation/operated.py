@@ -35,11 +35,13 @@ class Operated:
         """Whose projection only an operator's rebuild makes right, for one of two reasons.
 
         It was born by an invocation that began before an earlier life of it, which is over: it may have read the
-        register before that life did, and has no version to lose by. Or it says "at least", as it was born while a
-        later release, since rolled back, had written sessions of the customer.
+        register before that life did, and has no version to lose by. Or it says "at least", as it was born beside
+        items of the customer that a later release had written, which was rolled back.
         """
         self.beyond_repair: set[str] = set()
         """Of these, who has an item that nobody can read, which a rebuild refuses."""
+        self._has_had_newer: set[str] = set()
+        """Of whom a later release has written items."""
         self._born_at: dict[str, float] = {}
         self._last_life: dict[str, float] = {}
         self.foreign: dict[ItemKey, Item] = {}
@@ -65,7 +67,7 @@ class Operated:
         began_at = task.began_at if task is not None and task.is_invocation else START
         if began_at < self._last_life.get(customer, START):
             self.to_rebuild.add(customer)
-        if projection_in(item).dropped_until == NEVER and self._has_newer_sessions(customer):
+        if projection_in(item).dropped_until == NEVER and customer in self._has_had_newer:
             self.customers.add(customer)
             self.to_rebuild.add(customer)
         self._born_at[customer] = self._run.scheduler.now
@@ -80,6 +82,8 @@ class Operated:
 
     def written(self, key: ItemKey, new: Item | None) -> None:
         """An item of the sessions table was written by anybody."""
+        if new is not None and new.get("item_format") == NEXT_FORMAT and "customer_id" in new:
+            self._has_had_newer.add(new["customer_id"]["S"])
         attributes = self.foreign.get(key)
         if attributes is None:
             return
@@ -111,12 +115,6 @@ class Operated:
         logins = [session.last_login_time for session in sessions if session.last_login_time is not None]
         if logins and (activity.last_login_time is None or activity.last_login_time < max(logins)):
             self._fail("last login is at least the register's", f"{customer}: {activity.last_login_time}")
-
-    def _has_newer_sessions(self, customer: str) -> bool:
-        return any(
-            sort_key == customer_partition(customer) and item.get("item_format") == NEXT_FORMAT
-            for (_, sort_key), item in self._run.sessions.items.items()
-        )
 
     def _register(self, customer: str) -> list[Session]:
         found = []
