@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,8 @@ from ops.sessionctl.screen import interruptible, progress, say
 from ops.sessionctl.stacks import Stack
 from ops.tracing.awaiting import Awaited, Waiting
 from ops.tracing.evidence import Verdict
-from providers.envelopes import IgnoredEvent, RejectedEvent, read_events
+from processors.runtime.intake import providers_of
+from providers.envelopes import BUNDLED, IgnoredEvent, Providers, RejectedEvent, read_events
 from schemas.errors import RejectedEventError
 from schemas.events import Event, parse_event
 from schemas.strict_json import load_json
@@ -33,7 +35,11 @@ class Follower:
 
     def look_before(self, messages: Sequence[Message]) -> None:
         """Look at the register before the messages are sent: it tells copies from news."""
-        events = [(event, message.body) for message in messages for event in _events_of(message)]
+        providers = BUNDLED
+        if any(message.channel is Channel.QUEUE for message in messages):
+            # As the stack's consumer reads them: with its namespaces ids are other ones. Its files are not here.
+            providers = providers_of(replace(self._stack.settings(), provider_mappings_directory=""))
+        events = [(event, message.body) for message in messages for event in _events_of(message, providers)]
         self._waiting = Waiting(self._stack.sessions, self._stack.client("sqs"), self._stack.outputs, events)
 
     def wait(self) -> list[Awaited]:
@@ -77,7 +83,7 @@ def _say(events: Sequence[Awaited]) -> None:
         say(f"... and {len(shown) - _SHOWN:,} more; --json lists all of them.")
 
 
-def _events_of(message: Message) -> Iterator[Event]:
+def _events_of(message: Message, providers: Providers) -> Iterator[Event]:
     """Read the events of a message that can be followed: those that are valid, with an id of their own."""
     if message.channel is Channel.EVENTBRIDGE:
         try:
@@ -87,6 +93,6 @@ def _events_of(message: Message) -> Iterator[Event]:
         if event is not None:
             yield event
         return
-    for reading in read_events(message.body, sent_at=None):
+    for reading in read_events(message.body, sent_at=None, providers=providers):
         if not isinstance(reading, IgnoredEvent | RejectedEvent):
             yield reading

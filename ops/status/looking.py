@@ -138,7 +138,8 @@ class Looker:
         sessions, projected = self.outputs["SessionsTableName"], self.outputs["ProjectionsTableName"]
         dynamodb, streams = self.client("dynamodb"), self.client("dynamodbstreams")
         customers = projections.some_customers(dynamodb, streams, sessions, projected, self._stream_arn())
-        verifier = projections.verifier_of(dynamodb, sessions, projected, self.wait)
+        has_batches = self.deployed.parameters.get("DynamoDbBatchStatements") != "false"
+        verifier = projections.verifier_of(dynamodb, sessions, projected, self.wait, batch_statements=has_batches)
         return projections.projections_line(verifier, customers, self.commands)
 
     def _mappings(self, part: functions.Part) -> Line:

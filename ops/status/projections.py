@@ -117,7 +117,18 @@ def _lag(mismatches: tuple[Mismatch, ...], now: datetime) -> timedelta | None:
     return max((now - each.changed_at for each in mismatches if each.changed_at is not None), default=None)
 
 
-def verifier_of(client: "DynamoDBClient", sessions: str, projections: str, wait: timedelta) -> Verifier:
-    """Make what compares projections with the register."""
-    register = SessionTable(client, sessions)
-    return Verifier(register, ProjectionTable(client, projections, sessions=register), wait=wait)
+def verifier_of(
+    client: "DynamoDBClient", sessions: str, projections: str, wait: timedelta, *, batch_statements: bool
+) -> Verifier:
+    """Make what compares projections with the register.
+
+    Args:
+        client: A boto3 DynamoDB client.
+        sessions: Name of the sessions table.
+        projections: Name of the projections table.
+        wait: How long to look again at what differs.
+        batch_statements: Whether the tables' engine has PartiQL.
+    """
+    register = SessionTable(client, sessions, batch_statements=batch_statements)
+    table = ProjectionTable(client, projections, sessions=register, batch_statements=batch_statements)
+    return Verifier(register, table, wait=wait)

@@ -1,12 +1,14 @@
 """The status line of the projections: a deleted projection, and one that lags, are found. On moto."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
 
 from ops.status.lines import Commands, Line, State
-from ops.status.projections import projections_line, some_customers
+from ops.status.projections import projections_line, some_customers, verifier_of
 from ops.verification.verifying import Verifier
+from processors.aws.errors import ReadError
 from tests.conftest import Backend, login
 
 pytestmark = pytest.mark.parametrize("backend", ["moto"], indirect=True)
@@ -57,3 +59,17 @@ def test_a_projection_of_nobody_in_the_register_is_compared_too(backend: Backend
     line = line_of(backend)
 
     assert line.facts["customers"] == 1
+
+
+@pytest.mark.parametrize("has_partiql", [False, True])
+def test_tables_of_an_engine_without_partiql_are_compared_without_it(backend: Backend, has_partiql: bool) -> None:
+    log_in(backend, "c-1", "c-2")
+    requests: set[str] = set()
+    backend.dynamodb.meta.events.register("before-call.dynamodb", lambda model, **_: requests.add(model.name))
+    tables = (backend.sessions_table, backend.projections_table)
+
+    verifier = verifier_of(backend.dynamodb, *tables, timedelta(0), batch_statements=has_partiql)
+    with contextlib.suppress(ReadError):  # moto has no PartiQL worth the name
+        verifier.verify_customers(["c-1", "c-2"])
+
+    assert any("Statement" in name for name in requests) is has_partiql

@@ -1,6 +1,7 @@
 """What became of an event: seen in the register, the queues of failures and the logs, or waited for."""
 
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from ops.sessionctl.app import app
 from ops.tracing.awaiting import Waiting
 from ops.tracing.evidence import Verdict
 from ops.tracing.places import Finding, in_dead_letters, in_logs, in_rejected
+from processors.runtime.settings import Settings
 from processors.sqs_consumer import lambda_handler as consume
 from schemas.events import Event, to_json
 from schemas.times import format_rfc3339
@@ -267,3 +269,28 @@ def test_publish_says_what_became_of_each_event_of_a_file(stack: Backend, consum
     assert result.exit_code == 1
     assert "Outcome: 1 applied, 1 rejected." in result.stderr
     assert "theirs: rejected: rejected-events queue: the child session belongs to another customer" in result.stderr
+
+
+def test_publish_follows_an_event_of_an_identity_system_to_the_id_that_the_stacks_namespace_gives_it(
+    stack: Backend, consumer: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUSTOMER_NAMESPACE", "provider")
+    monkeypatch.setattr(
+        "ops.sessionctl.stacks.Stack.settings", lambda _: Settings.from_environment(os.environ, needs=())
+    )
+    now = format_rfc3339(datetime.now(UTC))
+    detail = {
+        "eventType": "user.session.start",
+        "uuid": "0b0c0d0e-1111-11f1-8a2b-0123456789ab",
+        "published": now,
+        "outcome": {"result": "SUCCESS"},
+        "actor": {"id": "00u-1", "type": "User"},
+        "authenticationContext": {"externalSessionId": "102-1"},
+    }
+    event = {"id": "1", "source": "aws.partner/okta.com/example/stream", "detail-type": "SystemLog", "time": now}
+    event |= {"version": "0", "account": "0" * 12, "region": "us-east-1", "resources": [], "detail": detail}
+
+    result = publish("-", "--timeout", "1", text=json.dumps(event))
+
+    assert result.exit_code == 0, result.stderr
+    assert "applied: the register holds it." in result.stderr
