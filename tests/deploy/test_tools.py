@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -116,22 +117,64 @@ def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it
     assert re.search(r"(?i)(docker|container)", invoked.stderr), invoked.stderr
 
 
-def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
-    blocks = [block for block in re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL) if "aws " in block]
-    registry = "aws schemas"  # the emulator has no schema registry
-    script = "set -e\n" + "\n".join(block for block in blocks if registry not in block)
-    now = format_rfc3339(datetime.now(UTC))
+@pytest.fixture(scope="module")
+def stack() -> Iterator[LocalStack]:
+    """The stack that the pages are about."""
+    with LocalStack("session-events") as running:
+        yield running
+
+
+LACKING = {
+    "aws schemas": "there is no schema registry",
+    "examples/publisher.yaml": "CloudFormation knows no policy of a bus; test_security_examples.py evaluates it",
+}
+ELSEWHERE = {"operations.md": "test_drill.py runs each of its commands", "publishing.md": "has a test of its own"}
+
+
+def run_script(stack: LocalStack, script: str, folder: Path) -> None:
+    table = stack.outputs["SessionsTableName"]
+    environment = settings_of(stack.endpoint, stack.region) | {"SESSIONS_TABLE": table, "TABLE": table}
+    environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
     # version 1 of the AWS CLI ignores the variable for SQS, as the guide says
-    script = script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')
+    run(
+        ["bash", "-c", "set -eo pipefail\n" + script.replace("aws ", 'aws --endpoint-url "$AWS_ENDPOINT_URL" ')],
+        environment,
+        cwd=folder,
+    )
+
+
+def blocks_with_aws(page: str) -> list[str]:
+    """The blocks of a page that call the AWS CLI, but for what the emulator lacks."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if "aws " in block and not any(lacking in block for lacking in LACKING)]
+
+
+PAGES = sorted(page.name for page in (ROOT / "docs").glob("*.md") if blocks_with_aws(page.name))
+PROGRAMS = [name for name in ("jq", "curl", "unzip") if shutil.which(name) is None]
+
+
+def test_the_aws_clis_commands_of_the_publishing_guide_work_as_printed(tmp_path: Path, stack: LocalStack) -> None:
+    guide = (ROOT / "docs" / "publishing.md").read_text(encoding="utf-8")
+    now = format_rfc3339(datetime.now(UTC))
     for name, text in re.findall(r"`(\w+\.json)`.*?```json[^\n]*\n(.*?)```", guide, re.DOTALL):
         (tmp_path / name).write_text(re.sub(r"2026-03-01T[\d:.]+Z", now, text))
+    policy = json.dumps({"Version": "2012-10-17", "Statement": []})
+    stack.client("iam").create_role(RoleName="my-identity-service", AssumeRolePolicyDocument=policy)
 
-    with LocalStack("session-events") as stack:
-        environment = settings_of(stack.endpoint, stack.region)
-        environment["PATH"] = f"{TOOLS}:{environment['PATH']}"
-        policy = json.dumps({"Version": "2012-10-17", "Statement": []})
-        stack.client("iam").create_role(RoleName="my-identity-service", AssumeRolePolicyDocument=policy)
-        run(["bash", "-c", script], environment, cwd=tmp_path)
+    run_script(stack, "\n".join(blocks_with_aws("publishing.md")), tmp_path)
 
-        eventually("the events of the guide are in the register", lambda: sessionctl(stack, "audit")["session_items"])
+    eventually("the events of the guide are in the register", lambda: sessionctl(stack, "audit")["session_items"])
+
+
+@pytest.mark.skipif(bool(PROGRAMS), reason=f"the pages use programs that are not here: {', '.join(PROGRAMS)}")
+@pytest.mark.parametrize("page", sorted(set(PAGES) - set(ELSEWHERE)))
+def test_the_aws_clis_commands_of_every_other_page_work_as_printed(
+    tmp_path: Path, stack: LocalStack, page: str
+) -> None:
+    [defines_output] = re.findall(
+        r"^output\(\).*?^}$", "\n".join(blocks_with_aws("publishing.md")), re.MULTILINE | re.DOTALL
+    )
+    script = "\n".join(blocks_with_aws(page)).replace('eval "$(.venv/bin/sessionctl env)"\n', "")
+
+    run_script(stack, f"{defines_output}\n{script.replace(' TABLE ', ' $TABLE ')}", tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.validation.translation import load_template
 from schemas.events import Client, LoginEvent, parse_event
 from schemas.outcomes import Outcome
 from tests.conftest import Backend
@@ -91,3 +92,11 @@ def test_the_documentation_names_every_outcome_and_setting() -> None:
     settings = re.findall(r'"([A-Z]+_[A-Z_]+)"', (ROOT / "processors" / "runtime" / "settings.py").read_text())
 
     assert [name for name in names + settings if name not in documentation] == []
+
+
+def test_every_parameter_is_said_in_the_template_and_in_the_documentation() -> None:
+    pages = [page.read_text(encoding="utf-8") for page in PAGES if page.name not in ("CHANGELOG.md", "decisions.md")]
+    parameters = load_template()["Parameters"]
+
+    assert [name for name, parameter in parameters.items() if not parameter.get("Description")] == []
+    assert [name for name in parameters if not any(re.search(rf"\b{name}\b", page) for page in pages)] == []
