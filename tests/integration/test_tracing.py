@@ -287,7 +287,12 @@ def test_publish_follows_an_event_of_an_identity_system_to_the_id_that_the_stack
         "actor": {"id": "00u-1", "type": "User"},
         "authenticationContext": {"externalSessionId": "102-1"},
     }
-    event = {"id": "1", "source": "aws.partner/okta.com/example/stream", "detail-type": "SystemLog", "time": now}
+    event: dict[str, Any] = {
+        "id": "1",
+        "source": "aws.partner/okta.com/example/stream",
+        "detail-type": "SystemLog",
+        "time": now,
+    }
     event |= {"version": "0", "account": "0" * 12, "region": "us-east-1", "resources": [], "detail": detail}
 
     result = publish("-", "--timeout", "1", text=json.dumps(event))
