@@ -133,7 +133,7 @@ def _warn(document: dict[str, Any]) -> None:
         )
     if differences:
         say(
-            f"{len(differences):,} sessions differ (all are in report.json). Where the projection is wrong, see "
+            f"Sessions that differ: {len(differences):,}, all in report.json. Where the projection is wrong, see "
             "`sessionctl verify`; where the archive lacks events, for example because it is younger than the sessions, "
             "run `sessionctl rebuild register`."
         )
