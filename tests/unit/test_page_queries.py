@@ -89,16 +89,36 @@ def test_the_peak_is_the_first_moment_with_the_most_live_sessions(rows: list[Ses
     assert [(row["live"], -row["at_s"]) for row in answer if row["live"]] == ([best] if best and best[0] else [])
 
 
-@given(sessions())
+@st.composite
+def changes(draw: st.DrawFn) -> list[TransitionRow]:
+    """Changes of the customers of `sessions`, and of one whom it does not have."""
+    return [
+        TransitionRow(
+            id=f"change-{number}",
+            kind=draw(st.sampled_from(("started", "refreshed", "refreshed", "ended", "expired"))),
+            occurred_at=NOON + timedelta(hours=6 * draw(st.integers(-100, 100))),
+            version=1,
+            customer_id=draw(st.sampled_from(("c-1", "c-2", "c-3", "a stranger"))),
+        )
+        for number in range(draw(st.integers(0, 8)))
+    ]
+
+
+@given(sessions(), changes())
 @settings(max_examples=30, deadline=None)
-def test_customers_are_active_in_the_days_after_a_login(rows: list[SessionRow]) -> None:
+def test_customers_are_active_in_the_days_after_each_login(rows: list[SessionRow], told: list[TransitionRow]) -> None:
     active: dict[int, set[str]] = defaultdict(set)
+    known = {row.customer_id for row in rows}
+    for change in told:
+        is_login = change.kind in ("started", "refreshed") and change.customer_id in known
+        if is_login and SINCE <= change.occurred_at < UNTIL:
+            active[int(change.occurred_at.timestamp()) // 86_400].add(change.customer_id)
     for row in rows:
         for moment in (started(row), row.last_login_time):
             if moment and SINCE <= moment < UNTIL:
                 active[int(moment.timestamp()) // 86_400].add(row.customer_id)
 
-    answer = answer_of("active_customers", rows)
+    answer = answer_of("active_customers", rows, told)
 
     assert len(answer) == 41
     for day in answer:

@@ -99,7 +99,7 @@ def customers(figures: Figures) -> Section:
             )
         ],
         queries=["active_customers", "labelled", "customers"],
-        note="A customer is active on a day on which one of the customer's sessions started or was last refreshed. "
+        note="A customer is active on a day on which one of the customer's sessions started or was refreshed. "
         "Dashed, and * in the table: the range is shorter than the 7 or 30 days there, so the number is too low.",
         is_filtered=False,
     )

@@ -1,7 +1,13 @@
 -- Active customers a day (UTC), and in the 7 and the 30 days that end with it. A customer is active on a day on which
--- one of the customer's sessions started, or was last refreshed. day counts from 1970-01-01.
--- Reads labelled and period (since_at, until_at).
+-- one of the customer's sessions started, or was refreshed. day counts from 1970-01-01.
+-- Every login is an event of its own; where the archive lacks some, a session's first and last login are known still.
+-- Reads labelled, transitions, customers and period (since_at, until_at).
 with logins as (
+  select customers.customer, epoch(transitions.occurred_at) as at_s
+  from transitions
+  join customers on customers.customer_id = transitions.customer_id
+  where transitions.kind in ('started', 'refreshed')
+  union all
   select customer, started_s as at_s from labelled
   union all
   select customer, refreshed_s as at_s from labelled where refreshed_s > started_s
