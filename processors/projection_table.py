@@ -10,7 +10,7 @@ from processors.aws.conditional_writes import Item, key_item
 from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import ReadError, raising_read_errors
 from processors.aws.item_store import Decision, ItemStore
-from processors.aws.transports import TableFormat
+from processors.aws.transports import TableFormat, uses_batch_statements
 from processors.policies.commands import logouts_for_ending
 from processors.projections.activity import CustomerActivity, activity_at
 from processors.projections.facts import CustomerFacts
@@ -43,8 +43,8 @@ class ProjectionTable:
         client: A boto3 DynamoDB client.
         table_name: The table, with partition key PK and no sort key.
         sessions: The sessions table, which projections are made from; only reading an activity does without.
-        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. The
-            handler sets it from `DYNAMODB_BATCH_STATEMENTS`.
+        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. None:
+            as the environment variable `DYNAMODB_BATCH_STATEMENTS` says, by default True.
         clock: Returns the time of a write and of "now" in reads, aware UTC.
         capacity: Most sessions in one item.
         limit: Most sessions of a customer that may be live at a time; 0: no limit.
@@ -57,12 +57,14 @@ class ProjectionTable:
         table_name: str,
         *,
         sessions: "SessionTable | None" = None,
-        batch_statements: bool = True,
+        batch_statements: bool | None = None,
         clock: Callable[[], datetime] = utc_now,
         capacity: int = CAPACITY,
         limit: int = 0,
         concurrency: int = 1,
     ) -> None:
+        if batch_statements is None:
+            batch_statements = uses_batch_statements()
         self._client = client
         self._table_name = table_name
         self._sessions = sessions

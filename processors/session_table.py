@@ -9,7 +9,7 @@ from processors.aws.conditional_writes import key_item
 from processors.aws.deadline import NEVER, Deadline
 from processors.aws.errors import raising_read_errors
 from processors.aws.item_store import ItemStore
-from processors.aws.transports import TableFormat
+from processors.aws.transports import TableFormat, uses_batch_statements
 from processors.register.erased import ErasedCustomers
 from processors.register.partitions import INVERTED_INDEX
 from processors.register.reader import RegisterReader
@@ -44,8 +44,8 @@ class SessionTable:
         table_name: The table, with the index `GSI1_inverse` (partition key SK, sort key PK; all attributes or keys
             only).
         lifetimes: How long sessions may live.
-        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. The
-            handlers set it from `DYNAMODB_BATCH_STATEMENTS`.
+        batch_statements: Write 25 items a request (BatchExecuteStatement); False for engines without PartiQL. None:
+            as the environment variable `DYNAMODB_BATCH_STATEMENTS` says, by default True.
         clock: Returns the time of a write and of "now" in reads, aware UTC.
         concurrency: Most requests under way at a time.
         max_event_age: Age beyond which the intake rejects logins: a logout that is still older and finds nothing is
@@ -60,12 +60,14 @@ class SessionTable:
         table_name: str,
         *,
         lifetimes: Lifetimes | None = None,
-        batch_statements: bool = True,
+        batch_statements: bool | None = None,
         clock: Callable[[], datetime] = utc_now,
         concurrency: int = 1,
         max_event_age: timedelta | None = None,
         erased: ErasedCustomers | None = None,
     ) -> None:
+        if batch_statements is None:
+            batch_statements = uses_batch_statements()
         self._client = client
         self._table_name = table_name
         self._clock = clock

@@ -1,6 +1,7 @@
 """The two transports of conditional writes: statements, 25 a request, and single items."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ _TRANSIENT_CODES = frozenset(
     }
 )
 """Codes of single statements; a whole request with such an error was retried by botocore already."""
+
+
+def uses_batch_statements() -> bool:
+    """Return whether the engine takes BatchExecuteStatement, by `DYNAMODB_BATCH_STATEMENTS`; handlers check it."""
+    return os.environ.get("DYNAMODB_BATCH_STATEMENTS", "").lower() != "false"
 
 
 class WriteResult(Enum):

@@ -8,7 +8,7 @@ import pytest
 
 from processors.aws.deadline import Deadline
 from processors.aws.item_store import Decision, ItemStore
-from processors.aws.transports import TableFormat
+from processors.aws.transports import TableFormat, uses_batch_statements
 from processors.session_table import SessionTable
 from schemas.keys import Key
 from schemas.outcomes import Outcome
@@ -16,6 +16,17 @@ from tests.conftest import NOW, login, logout
 
 FORMAT = TableFormat({"goes": "S"}, version_at=lambda _: 1)
 KEYS = [Key(f"suuid#{number:03}", "c#1") for number in range(130)]
+
+
+@pytest.mark.parametrize(("variable", "uses_statements"), [(None, True), ("true", True), ("False", False)])
+def test_a_table_made_of_client_and_name_writes_as_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, variable: str | None, uses_statements: bool
+) -> None:
+    monkeypatch.delenv("DYNAMODB_BATCH_STATEMENTS", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("DYNAMODB_BATCH_STATEMENTS", variable)
+
+    assert uses_batch_statements() is uses_statements
 
 
 class RecordingClient:
