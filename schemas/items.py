@@ -60,8 +60,13 @@ class Session:
 
     @property
     def has_login(self) -> bool:
-        """Whether a login made it; an item without `version` is of the original schema, where nothing else did."""
-        return self.last_login_time is not None or self.version is None
+        """Whether a login made it.
+
+        In the original schema nothing else does, though not every item names its login: items without `version` are of
+        it, and those that were only touched since: a login of ours has an expiry, a tombstone of ours an end.
+        """
+        is_original = self.version is None or (self.expires_at is None and self.ended_at is None)
+        return self.last_login_time is not None or is_original
 
     def ends_after(self, ended_at: datetime, event_id: str | None) -> bool:
         """Whether an end would move this session's: it has none, or a later one.

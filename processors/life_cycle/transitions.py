@@ -118,7 +118,7 @@ def _transition(change: Change) -> Transition | None:
     new = change.new
     if new is None:
         return _removal(change)
-    if not new.has_login:
+    if not new.has_login and not _named_no_login(change.old):
         return None
     over = over_as_of(new, change.created_at)
     if new.session_state != ACTIVE:
@@ -140,6 +140,11 @@ def _removal(change: Change) -> Transition | None:
         over = Over(old.expires_at, EXPIRED)
     removed = replace(old, version=(old.version or 0) + 1)
     return Transition(detail_of(ENDED, removed, occurred_at=change.created_at, over=over))
+
+
+def _named_no_login(old: Session | None) -> bool:
+    """Whether it was of the original schema, without a login: once ended, it looks like a tombstone."""
+    return old is not None and old.has_login and old.last_login_time is None
 
 
 def _is_active(session: Session) -> bool:

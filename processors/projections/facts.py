@@ -125,7 +125,7 @@ def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
     value = _removed(record) if record.is_removal else record.after
     if value is None or value.customer_id is None:
         return
-    if isinstance(value, Session) and not value.has_login and not record.goes_backwards:
+    if isinstance(value, Session) and not value.has_login and not record.goes_backwards and _is_no_end(record):
         return
     customer = facts.setdefault(value.customer_id, CustomerFacts())
     number = record.sequence_number
@@ -136,6 +136,11 @@ def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
         customer.removals.append(Removal(value.key, value.session_id, record.created_at, value.last_login_time, number))
     else:
         customer.images.append(Image(value, record.created_at, record.goes_backwards, number))
+
+
+def _is_no_end(record: StreamRecord) -> bool:
+    """Whether the item was a tombstone before, too, or new; one of the original schema may have named no login."""
+    return record.old_image is None or "ended_at" in record.old_image
 
 
 def _removed(record: StreamRecord) -> Session | None:

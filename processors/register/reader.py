@@ -11,7 +11,7 @@ from processors.aws.item_store import ItemStore
 from processors.register.partitions import Access, PartitionReader
 from schemas.errors import MalformedItemError, NewerFormatError
 from schemas.item_mapping import key_of, read_item
-from schemas.items import Revocation, Session
+from schemas.items import Revocation, Session, with_parent
 from schemas.keys import CHILD_PREFIX, CUSTOMER_PREFIX, SESSION_PREFIX, Key, child_sort_key, customer_partition
 from schemas.keys import session_partition as partition_of
 
@@ -164,6 +164,8 @@ class RegisterReader:
     def find_children_by_id(self, session_ids: Collection[str], *, most: int = 100) -> dict[str, list[Session]]:
         """Find child sessions by their own ids: the index is eventually consistent, the items read are not.
 
+        A child of the original schema gets the customer of its parent, which is attached.
+
         Args:
             session_ids: Ids of child sessions.
             most: Most parents that a child's id is looked for under.
@@ -174,8 +176,12 @@ class RegisterReader:
         children: dict[str, list[Session]] = {}
         for child in self.read_items(keys).sessions.values() if keys else ():
             if child.has_login:
-                children.setdefault(child.session_id, []).append(child)
+                owned = child if child.customer_id is not None else self._with_parent(child)
+                children.setdefault(child.session_id, []).append(owned)
         return children
+
+    def _with_parent(self, child: Session) -> Session:
+        return with_parent(child, self.find_parents(child.parent_session_id or ""))
 
 
 def _sessions_in(items: Iterable[Item]) -> Iterator[Session]:

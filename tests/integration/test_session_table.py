@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from processors.session_table import SessionTable
 from schemas.items import Session
 from schemas.outcomes import Outcome
 from tests.conftest import NOW, Backend, at, login, logout, logout_all
@@ -243,6 +244,49 @@ def test_every_access_pattern_answers_on_a_table_of_the_original_schema(original
     assert table.get_session_id_by_customer_id("A", "s2") == "s2"
     assert table.get_session_id_by_customer_id("A", "s3") is None
     assert [session.session_id for session in table.get_sessions_by_customer_id("A")] == ["s1"]
+
+
+def test_a_touch_of_every_item_of_the_original_schema_changes_no_answer(original: Backend) -> None:
+    table = original.sessions
+    before = _answers(table)
+
+    for item in original.items():
+        original.dynamodb.update_item(
+            TableName=original.sessions_table,
+            Key={"PK": item["PK"], "SK": item["SK"]},
+            UpdateExpression="SET version = :version",
+            ExpressionAttributeValues={":version": {"N": "1795600000000"}},
+        )
+
+    assert _answers(table) == before
+
+
+def _answers(table: SessionTable) -> list[object]:
+    children = table.get_child_sessions_by_session_id("s1")
+    by_id = [table.get_session_by_child_session_id(name) for name in ("k1", "k2")]
+    return [
+        [(child.session_id, child.is_live(NOW)) for child in children],
+        [child and (child.parent_session_id, child.is_live(NOW)) for child in by_id],
+        [session.session_id for session in table.get_sessions_by_customer_id("A")],
+        table.get_session_ids_by_customer_id("A"),
+    ]
+
+
+def test_a_logout_that_names_a_child_of_the_original_schema_ends_it_where_its_parent_is_the_customers(
+    original: Backend,
+) -> None:
+    original.sessions.expire_session(logout("k1", "B"))
+
+    assert _live_children(original) == ["k1"]
+
+    assert original.sessions.expire_session(logout("k1", "A")) is Outcome.APPLIED
+
+    assert _live_children(original) == []
+
+
+def _live_children(backend: Backend) -> list[str]:
+    children = backend.sessions.get_child_sessions_by_session_id("s1")
+    return [child.session_id for child in children if child.is_live(NOW)]
 
 
 def test_an_item_of_the_original_schema_is_carried_on_without_its_token(original: Backend) -> None:

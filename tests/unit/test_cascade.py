@@ -99,7 +99,7 @@ def test_what_is_not_a_tombstone_without_login_ends_no_child(tombstone: Session 
 
 
 def test_neither_ends_a_child_without_login() -> None:
-    child = replace(CHILD, last_login_time=None)
+    child = ended_child(9, last_login_time=None)
 
     assert (logout_with_parent(child, PARENT), logout_by_tombstone(child, TOMBSTONE)) == (None, None)
 

@@ -47,6 +47,15 @@ def test_a_tombstone_without_login_is_kept_where_it_took_the_place_of_a_newer_ve
     assert found == {"c": CustomerFacts(images=[Image(TOMBSTONE, 100.5, True, "111")], sequence_numbers=["111"])}
 
 
+def test_the_end_of_an_original_session_that_named_no_login_is_kept() -> None:
+    original = {name: {"S": text} for name, text in (("PK", "suuid#s"), ("SK", "c#c"), ("session_state", "active"))}
+    ended = replace(RECORD, after=TOMBSTONE, goes_backwards=False, old_image=original)
+    ended_again = replace(ended, old_image=write_item(TOMBSTONE))
+
+    assert facts_of(ended)["c"].images == [Image(TOMBSTONE, 100.5, False, "111")]
+    assert facts_of(ended_again) == {}
+
+
 def test_a_removal_is_kept_with_its_last_login_and_record() -> None:
     removal = Removal(LIVE.key, "s", 100.5, at(1), "111")
 

@@ -211,6 +211,18 @@ def test_live_means_logged_in_not_ended_and_not_run_out(session: Session, is_liv
     assert session.is_live(NOW) is is_live
 
 
+def test_an_original_session_that_was_only_touched_keeps_its_login_and_a_tombstone_has_none() -> None:
+    touched = Session(session_id="s", customer_id="c", version=1)
+    tombstone = replace(touched, session_state=CLOSING, ended_at=NOW)
+
+    assert (touched.has_login, touched.is_live(NOW), replace(touched, session_state=CLOSING).has_login) == (
+        True,
+        True,
+        True,
+    )
+    assert not tombstone.has_login
+
+
 def test_a_top_level_session_without_customer_has_no_key() -> None:
     with pytest.raises(ValueError, match="belongs to a customer"):
         _ = Session(session_id="s", customer_id=None).key

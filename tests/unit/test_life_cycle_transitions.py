@@ -69,6 +69,7 @@ def told(old: Session | None, new: Session | None, *, minute: float = 6, by_ttl:
         (LIVE, replace(LIVE, session_state="blocked"), "ended"),
         (LIVE, None, "ended"),
         (ORIGINAL, None, "ended"),
+        (replace(ORIGINAL, started_at=None, last_login_time=None), TOMBSTONE, "ended"),
     ],
 )
 def test_a_change_of_a_session_makes_one_event(old: Session | None, new: Session | None, kind: str) -> None:
