@@ -58,6 +58,7 @@ def main(
                 _conclude(console, options, holds=holds)
                 if announce is not None:
                     announce(RunningStack(os.getpid(), stack.name, stack.region, stack.endpoint, stack.outputs))
+                    _say_what_is_up(console, stack)
                     serve(console, stack)
     except (LocalStackError, PublishError, SampleError, ClientError, BotoCoreError, CannotRunError, OSError) as error:
         message = " ".join(str(error).split())
@@ -121,9 +122,10 @@ def _messages(console: Console, seed: int, events: int) -> list[Message]:
 
 
 def _introduce(console: Console, events: int) -> None:
+    takes = ", and takes less than a minute" if events <= DEFAULT_EVENTS else ""
     console.print(
         f"[bold]A day of {events:,} login and logout events is about to go through the whole system, "
-        "on this machine.[/] It needs no AWS account and no Docker, and takes less than a minute.\n"
+        f"on this machine.[/] It needs no AWS account and no Docker{takes}.\n"
         "template.yaml is deployed through CloudFormation to a local AWS (MiniStack). At the end every customer's "
         "projection is compared with a recount of the session items, and the day becomes a report.\n"
     )
@@ -137,6 +139,15 @@ def _conclude(console: Console, options: argparse.Namespace, *, holds: bool) -> 
     if not options.keep:
         again = command_line("demo", "--keep")
         console.print(f"Next, the same with the stack left up, to look around in it:\n  {again}", soft_wrap=True)
+
+
+def _say_what_is_up(console: Console, stack: LocalStack) -> None:
+    commands = [("get", "customer", "customer-1001", "--all"), ("list", "sessions", "--live"), ("status",), ("env",)]
+    console.print(
+        f"\nThe stack {stack.name} stays up with its data, at {stack.endpoint}, until Ctrl-C. In a second terminal:"
+    )
+    for command in commands:
+        console.print(f"  {command_line(*command)}", soft_wrap=True)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

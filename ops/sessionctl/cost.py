@@ -35,10 +35,10 @@ def cost(  # noqa: PLR0913 # options of a command
         float | None, typer.Option("--customers", metavar="N", min=1, help="Default: each logs in once a day.")
     ] = None,
     projection: Annotated[
-        IndexProjection, typer.Option("--index", help="`InverseIndexProjection` of the template.")
+        IndexProjection, typer.Option("--index", help="What the inverse index holds, a parameter of the template.")
     ] = IndexProjection.ALL,
     billing: Annotated[
-        BillingMode, typer.Option("--billing", help="`BillingMode` of the template.")
+        BillingMode, typer.Option("--billing", metavar="MODE", help="`BillingMode`: PAY_PER_REQUEST or PROVISIONED.")
     ] = BillingMode.PAY_PER_REQUEST,
     capacity_used: Annotated[
         float,
@@ -55,8 +55,10 @@ def cost(  # noqa: PLR0913 # options of a command
         typer.Option("--warm-read-units", metavar="N", min=WARM_READ_UNITS, help="`WarmReadUnits` of the template."),
     ] = WARM_READ_UNITS,
     kms_key: Annotated[bool, typer.Option("--kms-key", help="`KmsKeyArn` is set: the key and its requests.")] = False,
-    publish: Annotated[bool, typer.Option(help="Life-cycle events to a bus, expiries among them.")] = False,
-    archive: Annotated[bool, typer.Option(help="Life-cycle events to S3.")] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Life-cycle events to a bus, expiries among them.")
+    ] = False,
+    archive: Annotated[bool, typer.Option("--archive", help="Life-cycle events to S3.")] = False,
     peak: Annotated[
         float, typer.Option("--peak", metavar="N", min=1, help="Rate of the busiest seconds, of the day's mean.")
     ] = 5.0,

@@ -2,12 +2,15 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
 from ops.demo.command import main
+from ops.sessionctl.app import app
 from tests.page.browser import DESKTOP, PHONE, assert_looks_right, chromium, opened
 
 if TYPE_CHECKING:
@@ -19,14 +22,30 @@ def clock_of_the_tests() -> None:
     """The real clock, by which the stack's functions go."""
 
 
-def test_a_small_day_is_processed_every_projection_verified_and_a_report_written(
+def test_a_small_day_is_processed_verified_reported_and_stays_up_for_the_commands_that_it_prints(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    told: list[str] = []
+    answers: dict[str, tuple[int, str]] = {}
 
-    exit_code = main(["--events", "200", "--seed", "7", "--report", str(tmp_path)])
+    def in_a_second_terminal(_console: object, _stack: object) -> None:
+        told.append(capsys.readouterr().out)
+        for command in re.findall(r"ops\.sessionctl (.+)", told[0].partition("In a second terminal:")[2]):
+            result = CliRunner().invoke(app, shlex.split(command))
+            answers[command] = result.exit_code, result.stdout
 
-    shown, errors = capsys.readouterr()
+    monkeypatch.setattr("ops.demo.command.serve", in_a_second_terminal)
+
+    exit_code = main(["--events", "200", "--seed", "7", "--keep", "--report", str(tmp_path)])
+
+    shown, errors = "".join(told), capsys.readouterr().err
+    assert answers["get customer customer-1001 --all"][0] == 0
+    assert "session-7002" in answers["get customer customer-1001 --all"][1]
+    assert "live" in answers["list sessions --live"][1]
+    assert answers["status"][0] == 1, "rejected events and a dead letter wait"
+    assert answers["env"][0] == 0
     assert exit_code == 0, shown + errors
     assert "VERIFIED" in shown
     rejected = re.search(r"Rejected-events queue: (\d+)", shown)

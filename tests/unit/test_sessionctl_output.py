@@ -3,8 +3,9 @@
 import csv
 import io
 import json
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from ops.sessionctl import screen
@@ -257,3 +259,21 @@ def test_every_command_stands_in_a_group_of_the_help() -> None:
 
     assert [group for group in ("Begin", "Events", "Sessions and customers", "Operate") if group not in printed] == []
     assert "Commands ─" not in printed
+
+
+@pytest.mark.slow
+def test_no_help_cuts_the_name_of_an_option_on_eighty_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+    shown = {" ".join(path): CliRunner().invoke(app, [*path, "--help"]).stdout for path in _commands(get_command(app))}
+
+    assert len(shown) > 30
+    assert {name: cut for name, text in shown.items() if (cut := re.findall(r"--[a-z-]+…", text))} == {}
+
+
+def _commands(command: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    if not hasattr(command, "commands"):
+        yield path
+        return
+    for name, each in command.commands.items():
+        yield from _commands(each, *path, name)
