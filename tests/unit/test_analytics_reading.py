@@ -314,6 +314,22 @@ def test_who_is_online_at_a_moment_is_who_had_started_and_was_not_over(tmp_path:
     assert online == {-1: [], 0: ["b", "s"], 29: ["b", "s"], 30: ["s"], 50: ["later", "s"]}
 
 
+def test_nobody_is_online_who_runs_out_at_the_end_of_the_range_or_after_it(tmp_path: Path) -> None:
+    child = started(session_id="child", parent_session_id="s", expires_at=at(90))
+    write(tmp_path, [started(), child, started(session_id="always", expires_at=None)])
+
+    with open_folder(tmp_path, Range(None, at(60)), now=at(60)) as archive:
+        online = {
+            minute: sorted(
+                row[0]
+                for row in archive.connection.execute("SELECT session_id FROM online(?)", [at(minute)]).fetchall()
+            )
+            for minute in (59, 60, 100)
+        }
+
+    assert online == {59: ["always", "child", "s"], 60: ["always"], 100: ["always"]}
+
+
 NOT_EVENTS = [
     b"hello",
     b"[1]",
