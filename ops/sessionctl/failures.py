@@ -103,8 +103,10 @@ def explain(error: Exception) -> str | None:
     if isinstance(error, CannotRunError):
         line = str(error)
     elif isinstance(error, OSError):
-        line = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        if error.errno in _NO_ROOM:
+        has_no_room = error.errno in _NO_ROOM
+        name = (error.filename2 if has_no_room else None) or error.filename  # of a copy, that which has no room
+        line = f"{name}: {error.strerror}" if name else str(error)
+        if has_no_room:
             line += ": free some disk, or write to another one"
     else:
         line = _explain_duckdb(error) if "duckdb" in sys.modules else None

@@ -1,5 +1,6 @@
 """Whatever goes wrong is one line on standard error that says what to do; standard output stays empty."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -242,3 +243,11 @@ def test_a_read_that_failed_is_explained_by_its_cause() -> None:
 @pytest.mark.parametrize("error", [KeyError("x"), BrokenPipeError(32, "Broken pipe")])
 def test_what_nobody_foresaw_and_a_reader_who_has_enough_are_left_to_others(error: Any) -> None:
     assert explain(error) is None
+
+
+def test_a_copy_that_finds_no_room_names_the_file_that_has_none_and_not_the_one_it_was_made_of() -> None:
+    error = OSError(errno.ENOSPC, "No space left on device", "/installed/package.py", None, "/tmp/bundle/package.py")  # noqa: S108 # a name
+
+    assert explain(error) == (
+        "/tmp/bundle/package.py: No space left on device: free some disk, or write to another one"  # noqa: S108 # a name
+    )
