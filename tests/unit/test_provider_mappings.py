@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from providers.envelopes import IgnoredEvent, Providers, RejectedEvent, read_body, read_events
 from providers.expressions import Expression
@@ -404,3 +405,16 @@ def test_an_expression_that_makes_no_sense_for_a_value_gives_nothing() -> None:
     assert Expression("starts_with(a, 'x')").search({"a": 5}) is None
     assert not Expression("starts_with(a, 'x')").holds({"a": None})
     assert Expression("a").holds({"a": 0})
+
+
+def test_the_members_that_a_mapping_reads_are_found_without_its_iterator_which_fails_where_another_thread_stores_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    mapping = parse_mapping(MAPPING, name="example.toml")
+
+    def fail(_model: BaseModel) -> None:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(BaseModel, "__iter__", fail)
+
+    assert mapping.member_names >= {"kind", "who", "id", "at", "sent", "session", "result", "from", "agent"}
