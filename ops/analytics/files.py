@@ -19,7 +19,7 @@ def files_of(folder: Path) -> tuple[list[ArchiveFile], list[Found]]:
     """List the files of a folder, by name; hidden ones are left out.
 
     Returns:
-        Those of an archive, and those of other kinds.
+        Those of an archive; those of other kinds, and what is no file.
 
     Raises:
         NotADirectoryError: It is not a folder.
@@ -30,9 +30,11 @@ def files_of(folder: Path) -> tuple[list[ArchiveFile], list[Found]]:
     found: list[Found] = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder)
-        if not path.is_file() or any(part.startswith(".") for part in name.parts):
+        if path.is_dir() or any(part.startswith(".") for part in name.parts):
             continue
-        if path.suffix in _ENDINGS:
+        if not path.is_file():
+            found.append(Found(Kind.UNREADABLE_FILE, f"{name}: it is not a file, or a link to nothing"))
+        elif path.suffix in _ENDINGS:
             files.append(ArchiveFile(path, str(name), path.stat().st_size))
         else:
             found.append(Found(Kind.OTHER_FILE, str(name)))

@@ -437,9 +437,11 @@ def test_an_empty_range_and_files_of_other_kinds_are_named(tmp_path: Path) -> No
     write(tmp_path, [started()], "a.json")
     (tmp_path / "readme.txt").write_text("hello")
     (tmp_path / ".hidden").write_text("hello")
+    (tmp_path / "gone.json").symlink_to(tmp_path / "nowhere.json")
 
     with open_folder(tmp_path, Range(at(5000), at(6000)), now=at(6000)) as archive:
         assert {problem.kind: problem.examples for problem in archive.problems} == {
+            Kind.UNREADABLE_FILE: ("gone.json: it is not a file, or a link to nothing",),
             Kind.OTHER_FILE: ("readme.txt",),
             Kind.EMPTY_RANGE: ("2026-03-04T23:20:00.000Z to 2026-03-05T16:00:00.000Z",),
         }
