@@ -110,8 +110,8 @@ def read_text(source: Text, budget: Budget) -> Any:
 def _parts(text: str) -> list[Text]:
     """Split what `load_json` refuses into texts to be read one by one; empty where it is a single text.
 
-    These are JSON texts one after another (JSON Lines, Firehose to S3), and the members of an array of which one cannot
-    be read.
+    These are JSON texts one after another (JSON Lines, Firehose to S3), and the members of an array, or of `Records` in
+    an object, of which one cannot be read.
     """
     stripped = text.strip()
     if stripped.startswith("[") and stripped.endswith("]"):
@@ -122,7 +122,25 @@ def _parts(text: str) -> list[Text]:
     if scanned is None:
         lines = [line for line in stripped.splitlines() if line.strip()]
         scanned = lines if _is_object(lines[0]) else []
-    return [Text(part, "line") for part in scanned] if len(scanned) > 1 else []
+    if len(scanned) == 1:
+        return [Text(part, "event") for part in _records(stripped)]
+    return [Text(part, "line") for part in scanned]
+
+
+def _records(text: str) -> list[str]:
+    """Find the members of the array under `Records` or `records` in an object, where the fault is one of theirs."""
+    decoder, position = json.JSONDecoder(parse_int=str), _after_space(text, 1)
+    while text[position] != "}":
+        name, end = decoder.raw_decode(text, position)
+        start = _after_space(text, _after_space(text, end) + 1)
+        value, end = decoder.raw_decode(text, start)
+        if name in ("Records", "records") and isinstance(value, list):
+            is_list = _is_envelope(f"{text[:start]}[]{text[end:]}")
+            return (_scanned(text[start + 1 : end - 1], separator=",") or []) if is_list else []
+        position = _after_space(text, end)
+        if text[position] == ",":
+            position = _after_space(text, position + 1)
+    return []
 
 
 def _scanned(text: str, *, separator: str) -> list[str] | None:
@@ -151,6 +169,13 @@ def _after_space(text: str, position: int) -> int:
 def _is_object(text: str) -> bool:
     try:
         return isinstance(load_json(text), dict)
+    except RejectedEventError:
+        return False
+
+
+def _is_envelope(text: str) -> bool:
+    try:
+        return "event_type" not in load_json(text)
     except RejectedEventError:
         return False
 

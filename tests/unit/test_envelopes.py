@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.envelopes import read_body
+from providers.envelopes import RejectedEvent, read_body, read_events
 from schemas.errors import RejectedEventError
 from schemas.events import LoginEvent, LogoutAllEvent, LogoutEvent
 from tests.eventbridge import read_eventbridge_event
@@ -159,6 +159,18 @@ def test_what_is_no_eventbridge_event_is_rejected(event: object) -> None:
 def test_a_message_without_text_is_rejected(body: object) -> None:
     with pytest.raises(RejectedEventError, match="has no body"):
         read_body(body, sent_at=SENT_AT)
+
+
+@pytest.mark.parametrize("name", ["Records", "records"])
+def test_a_damaged_record_costs_itself_and_not_its_neighbours(name: str) -> None:
+    whole, twice = json.dumps(DETAIL), '{"event_id": "e", "event_id": "f"}'
+
+    neighbours = read_events(f'{{"{name}": [{whole}, {twice}, {whole}], "x": 1}}', sent_at=SENT_AT)
+
+    assert [type(found) for found in neighbours] == [LoginEvent, RejectedEvent, LoginEvent]
+    for fault_elsewhere in (f'"x": {twice}', '"x": NaN', f'"{name}": []', '"event_type": "login"'):
+        body = f'{{"{name}": [{whole}, {twice}], {fault_elsewhere}}}'
+        assert [type(found) for found in read_events(body, sent_at=SENT_AT)] == [RejectedEvent]
 
 
 def test_strictness_reaches_into_a_notification() -> None:
