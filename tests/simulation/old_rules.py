@@ -13,7 +13,7 @@ from processors.aws.conditional_writes import Item, Write
 from processors.aws.errors import ReadError
 from processors.intake.event_processor import EventProcessor
 from processors.intake.messages import Message
-from processors.projections import facts
+from processors.projections import facts, register_reads
 from processors.register import session_writes
 from processors.register.batches import Batch, SessionFacts
 from processors.register.erased import ErasedCustomers
@@ -136,6 +136,7 @@ OLD_RULES: Mapping[str, tuple[Replacement, ...]] = {
         Replacement(wiring, "read_settings", _commands_among_events),
         Replacement(queues.SqsClient, "strays", lambda _: lambda self, queue: False),
     ),
+    "newer-left-out": (Replacement(register_reads, "_counted", lambda _: lambda keys: []),),
     "formats-unread": (
         Replacement(item_mapping, "_check", lambda check: lambda attributes, *more: check({}, *more)),
         Replacement(projection_table, "read_projection", lambda read: lambda item: read(without_next_format(item))),

@@ -45,6 +45,7 @@ REGRESSIONS = (
         "a birth was written after another one of its customer, deleted by hand meanwhile, and only a rebuild mends it",
     ),
     Regression(17655, "a backlog of new logins began while everything was delivered again (the world's)"),
+    Regression(20915, "a projection born beside items of a release that was rolled back left them out, and said exact"),
     Regression(3887, "a tombstone without login, put back over its live session by hand, was not seen to end it"),
     Regression(
         274,

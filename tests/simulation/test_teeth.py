@@ -53,6 +53,7 @@ CAUGHT_BY_OPERATIONS = {
     "erased-unknown": ([Fault.ERASED], 5, {"erased stays erased"}),
     "one-queue": ([Fault.BACKLOG, Fault.COMMANDS_QUEUE], 1, {"a backlog of logins does not delay commands"}),
     "formats-unread": ([Fault.ROLLED_BACK], 2, {"what a later release wrote stays"}),
+    "newer-left-out": ([Fault.ROLLED_BACK, Fault.PROJECTION_DELETED], 73, REGISTER),
     "commands-among-events": ([Fault.COMMANDS_QUEUE], 1, {"commands have a queue of their own"}),
 }
 """Which operation, with which faults beside it, catches which rule of a release before."""
