@@ -5,11 +5,13 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,6 +19,7 @@ from ops.local_aws.bundle import local_bundle
 from ops.local_aws.compensations import adapt
 from ops.local_aws.emulator import Emulator
 from ops.local_aws.stack import LocalStack
+from ops.sessionctl.container_environment import write_env_vars
 from ops.validation.translation import load_template
 from schemas.times import format_rfc3339
 from tests.deploy.conftest import ROOT, TOOLS, eventually, run, sessionctl, settings_of
@@ -93,35 +96,78 @@ def test_sam_deploys_updates_with_a_changed_parameter_and_deletes_all_but_the_ta
     assert {first["SessionsTableName"], first["ProjectionsTableName"]} <= set(tables), "tables outlive the stack"
 
 
-def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it_needs_no_container(
-    tmp_path: Path, environment: dict[str, str]
-) -> None:
-    """`sam local invoke` itself starts a container; before that, it reads template, function, event and env file."""
-    event = json.loads(run([str(TOOLS / "sam"), *["local", "generate-event", "sqs", "receive-message"]], environment))
-    (tmp_path / "event.json").write_text(json.dumps(event))
-    (tmp_path / "env.json").write_text(json.dumps({"SqsConsumerFunction": {"LOG_LEVEL": "DEBUG"}}))
-    invoked = subprocess.run(  # noqa: S603 # ours
-        [
-            *(str(TOOLS / "sam"), "local", "invoke", "SqsConsumerFunction", "--template", str(ROOT / "template.yaml")),
-            *("--event", str(tmp_path / "event.json"), "--env-vars", str(tmp_path / "env.json")),
-        ],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-
-    assert event["Records"][0]["eventSource"] == "aws:sqs"
-    assert invoked.returncode != 0
-    assert re.search(r"(?i)(docker|container)", invoked.stderr), invoked.stderr
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[LocalStack]:
     """The stack that the pages are about."""
     with LocalStack("session-events") as running:
         yield running
+
+
+class ContainerEngine(BaseHTTPRequestHandler):
+    """What SAM takes for Docker: it has every image, starts no container, and keeps what it was asked to start."""
+
+    created: ClassVar[list[dict[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        self._answer({"ApiVersion": "1.44", "Id": "sha256:1", "Architecture": "arm64", "Os": "linux"})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path.endswith("/containers/create"):
+            self.created.append(json.loads(body))
+        self._answer({"message": "no container is started here"}, status=500)
+
+    def _answer(self, document: dict[str, Any], status: int = 200) -> None:
+        content = json.dumps(document).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 # its name in the base class
+        """Say nothing."""
+
+
+@pytest.fixture
+def containers() -> Iterator[str]:
+    """The address of a container engine that starts nothing."""
+    ContainerEngine.created.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), ContainerEngine) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_sam_makes_events_and_finds_functions_and_their_environment_as_far_as_it_needs_no_container(
+    tmp_path: Path, stack: LocalStack, containers: str
+) -> None:
+    """`sam local invoke` goes on until the container is to be made, which is asked for with all that it needs."""
+    environment = settings_of(stack.endpoint, stack.region) | {"DOCKER_HOST": containers}
+    event = json.loads(run([str(TOOLS / "sam"), *["local", "generate-event", "sqs", "receive-message"]], environment))
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    write_env_vars(tmp_path / "env.json", stack.functions(), stack.endpoint, "host.docker.internal")
+
+    def invoke(function: str) -> str:
+        command = [
+            *(str(TOOLS / "sam"), "local", "invoke", function, "--template", str(ROOT / "template.yaml")),
+            *("--event", "event.json", "--env-vars", "env.json", "--skip-pull-image"),
+        ]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603 # ours
+        assert done.returncode != 0
+        return done.stderr
+
+    stopped_at, unknown = invoke("SqsConsumerFunction"), invoke("NoSuchFunction")
+
+    [asked] = ContainerEngine.created
+    variables = dict(text.split("=", 1) for text in asked["Env"])
+    port = stack.endpoint.rpartition(":")[2]
+    assert event["Records"][0]["eventSource"] == "aws:sqs"
+    assert "no container is started here" in stopped_at
+    assert variables["AWS_LAMBDA_FUNCTION_HANDLER"] == "processors.sqs_consumer.lambda_handler"
+    assert variables["SESSIONS_TABLE"] == stack.outputs["SessionsTableName"]
+    assert variables["AWS_ENDPOINT_URL_DYNAMODB"] == f"http://host.docker.internal:{port}"
+    assert "Function NoSuchFunction not found in template" in unknown
 
 
 LACKING = {
