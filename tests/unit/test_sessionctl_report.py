@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -18,8 +20,10 @@ from moto import mock_aws
 from typer.testing import CliRunner, Result
 
 from ops.analytics.fetching import Copy
+from ops.analytics.files import files_of
+from ops.analytics.proof import Comparison, Difference
 from ops.sessionctl.app import app
-from ops.sessionctl.archives import cache_folder
+from ops.sessionctl.archives import Source, cache_folder
 from ops.sessionctl.failures import explain
 from tests.unit.test_analytics_reading import ended, started, write
 
@@ -30,6 +34,8 @@ from ops.sessionctl.app import app
 app(sys.argv[2:])
 """
 """Runs sessionctl where no file may grow beyond so many bytes: a write is refused as on a disk that is full."""
+
+DIFFERENCE = Difference("c-7", "s-7", "live", "not live", "the session item is live")
 
 TABLES = ["sessions.parquet", "transitions.parquet"]
 
@@ -120,6 +126,29 @@ def test_problems_are_told_and_fail_nothing(folder: Path) -> None:
 
     assert result.exit_code == 0
     assert "Lines that are not events (1): bad.json, line 1: it is not valid JSON." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("differences", "in_flight", "code"), [((), (), 0), ((), (DIFFERENCE,), 0), ((DIFFERENCE,), (), 1)]
+)
+def test_a_report_that_differs_from_the_projections_names_it_and_exits_1_and_what_is_in_flight_does_not(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    differences: tuple[Difference, ...],
+    in_flight: tuple[Difference, ...],
+    code: int,
+) -> None:
+    comparison = Comparison(datetime(2026, 3, 2, tzinfo=UTC), 1, 0, differences, in_flight)
+    archive = Source("here", files_of(folder)[0], [], stack=SimpleNamespace())  # type: ignore[arg-type] # it is not asked
+    monkeypatch.setattr("ops.sessionctl.report.open_archive", lambda *_: nullcontext(archive))
+    monkeypatch.setattr("ops.sessionctl.report._compare", lambda *_: comparison)
+
+    result = run("report", "--out", "june")
+
+    assert result.exit_code == code
+    named = "customer c-7, session s-7: live for the archive, not live for the projection; the session item is live"
+    assert (named in result.stderr) == bool(differences)
+    assert json.loads(Path("june/report.json").read_text())["is_right"] == (not differences)
 
 
 def test_a_query_is_shown_as_a_table_csv_or_json(folder: Path) -> None:
