@@ -55,7 +55,8 @@ class LifeCycleClaims:
         self._present: dict[ItemKey, _State] = {}
         self._highest: dict[ItemKey, int] = {}
         self._outside: set[ItemKey] = set()
-        """Removed while older than what was told, as an older image was restored: a touch would have been needed."""
+        """Removed while older than what was told, restored by hand or written by a release that counted versions from 1:
+        a touch would have been needed."""
         self._archive: list[Detail] = []
         self._expiries: set[str] = set()
         self._contents: dict[str, Detail] = {}
@@ -69,12 +70,13 @@ class LifeCycleClaims:
 
     # --- at every step
 
-    def session_changed(self, key: ItemKey, new: Item | None) -> None:
+    def session_changed(self, key: ItemKey, new: Item | None, *, is_ttl: bool) -> None:
         """An item of the sessions table was written."""
         before = self._present.pop(key, None)
         if before is not None:
             before.until = self._run.scheduler.now
-            if new is None and (before.session.version or 0) + 1 < self._highest.get(key, 0):
+            last_version = (before.session.version or 0) + (not is_ttl)  # a removal by hand is told, with the next one
+            if new is None and last_version < self._highest.get(key, 0):
                 self._outside.add(key)
         session = session_in(new)
         if session is None:

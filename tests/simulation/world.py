@@ -144,7 +144,7 @@ class World(Services):
             check_write(old, new, self.scheduler, self.claims.fail)
         self.claims.session_changed(old, new, is_ttl)
         if self.publishing is not None:
-            self.publishing.claims.session_changed(self.sessions.key_of(new or old or {}), new)
+            self.publishing.claims.session_changed(self.sessions.key_of(new or old or {}), new, is_ttl=is_ttl)
 
     def _projection_changed(self, old: Item | None, new: Item | None, is_ttl: bool) -> None:
         if self.has_trace:
