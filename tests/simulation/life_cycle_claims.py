@@ -55,8 +55,10 @@ class LifeCycleClaims:
         self._present: dict[ItemKey, _State] = {}
         self._highest: dict[ItemKey, int] = {}
         self._outside: set[ItemKey] = set()
-        """Removed while older than what was told, restored by hand or written by a release that counted versions from 1:
-        a touch would have been needed."""
+        """Removed while older than what was told: put back by hand, or of a release that counted versions from 1.
+
+        A touch would have been needed.
+        """
         self._archive: list[Detail] = []
         self._expiries: set[str] = set()
         self._contents: dict[str, Detail] = {}
