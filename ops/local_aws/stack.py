@@ -100,9 +100,7 @@ class LocalStack:
             self._timed("emulator", lambda: self._running.enter_context(self._emulator))
             self.deploy(self._template, self._parameters)
         except BaseException as error:
-            self._running.close()
-            if isinstance(error, LocalStackError):
-                raise
+            self.__exit__(type(error), error, error.__traceback__)
             if isinstance(error, EngineError | BuildError | BotoCoreError | ClientError):
                 raise LocalStackError(str(error)) from error
             raise
@@ -111,10 +109,14 @@ class LocalStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for client in self._clients.values():
-            client.close()
-        self._clients.clear()
-        self._running.close()
+        try:
+            if isinstance(error, BotoCoreError):
+                self.raise_error()  # nobody answered, and this is why
+        finally:
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
+            self._running.close()
 
     def deploy(self, template: Path, parameters: Mapping[str, str]) -> None:
         """Deploy a template as this stack, or update it.

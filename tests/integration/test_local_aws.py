@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from ops.engines.child_process import EngineError
 from ops.local_aws.bundle import local_bundle
 from ops.local_aws.emulator import Emulator
 from ops.local_aws.stack import LocalStack, LocalStackError
@@ -55,27 +56,40 @@ def test_it_listens_on_this_machine_only() -> None:
     assert answer != 0 or own_name_is_loopback
 
 
-def test_an_emulator_that_dies_is_said_and_nothing_goes_on_waiting() -> None:
-    with LocalStack() as stack:
-        port = stack.endpoint.rpartition(":")[2]
-        [server] = [line for line in processes_with("ministack") if f"GATEWAY_PORT={port}" in _environment_of(line)]
+def server_at(endpoint: str) -> int:
+    """The process of the emulator that listens there."""
+    port = endpoint.rpartition(":")[2]
+    [server] = [line for line in processes_with("ministack") if f"GATEWAY_PORT={port} " in _environment_of(line)]
+    return int(server.split()[0])
 
-        os.kill(int(server.split()[0]), signal.SIGKILL)
+
+def test_an_emulator_that_dies_is_said_by_whatever_was_under_way() -> None:
+    def work() -> None:
+        with LocalStack() as stack:
+            os.kill(server_at(stack.endpoint), signal.SIGKILL)
+            stack.client("dynamodb").list_tables()
+
+    with pytest.raises(LocalStackError, match=r"MiniStack.* ended with exit code 137"):
+        work()
+
+
+def test_nothing_waits_for_an_emulator_that_died() -> None:
+    with Emulator() as emulator:
+        os.kill(server_at(emulator.endpoint), signal.SIGKILL)
         time.sleep(0.5)
 
-        with pytest.raises(LocalStackError, match=r"MiniStack.* ended with exit code"):
-            stack.raise_error()
+        with pytest.raises(EngineError, match=r"MiniStack.* ended with exit code 137"):
+            emulator.raise_if_ended()
 
 
 def test_a_server_whose_watcher_is_killed_is_not_left_running() -> None:
     with Emulator() as emulator:
-        port = emulator.endpoint.rpartition(":")[2]
-        [server] = [line for line in processes_with("ministack") if f"GATEWAY_PORT={port} " in _environment_of(line)]
-        watcher = Path(f"/proc/{server.split()[0]}/stat").read_text().rpartition(")")[2].split()[1]
+        server = server_at(emulator.endpoint)
+        watcher = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[1]
 
         os.kill(int(watcher), signal.SIGKILL)
 
-    assert [line for line in processes_with("ministack") if line.split()[0] == server.split()[0]] == []
+    assert [line for line in processes_with("ministack") if int(line.split()[0]) == server] == []
 
 
 def _environment_of(line: str) -> str:
