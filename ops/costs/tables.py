@@ -106,10 +106,10 @@ def _capacity(traffic: Traffic) -> Iterator[str]:
     """Say what provisioned capacity costs beside units by request, and from when on it costs less."""
     by_request, by_hour = (dollars(our_bill(replace(traffic, billing=mode)).register_dollars) for mode in BillingMode)
     least = sessions_to_break_even(traffic)
-    when = "never less" if least is None else f"less above {least:,.0f} sessions a day"
+    when = "it never costs less" if least is None else f"it costs less above {least:,.0f} sessions a day"
     yield (
         f"BillingMode=PROVISIONED: register and projections {by_hour} a month where {traffic.capacity_used:.0%} of the "
-        f"capacity is used, by request {by_request}; so used {when}, and never less below {used_to_break_even():.0%}."
+        f"capacity is used, by request {by_request}. Used so, {when}; used below {used_to_break_even():.0%}, never."
     )
     if once := warm_dollars(traffic):
         yield (

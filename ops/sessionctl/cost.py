@@ -8,7 +8,7 @@ import typer
 from ops.costs.traffic import WARM_READ_UNITS, WARM_WRITE_UNITS, BillingMode, IndexProjection, Traffic
 from ops.sessionctl.options import AsJson, Form
 from ops.sessionctl.rows import Column, show_rows
-from ops.sessionctl.screen import show_json
+from ops.sessionctl.screen import answers, show_json
 
 
 def cost(  # noqa: PLR0913 # options of a command
@@ -156,4 +156,4 @@ def _show(traffic: Traffic) -> None:
     title = f"Limits, in the order in which they are met; peaks of {traffic.peak:g} times the mean"
     show_rows((dict(zip(LIMIT_HEADINGS, row, strict=True)) for row in limits), limit_columns, Form.TABLE, title=title)
     for line in conclusions(traffic):
-        typer.echo(line)
+        answers().print(line, markup=False, soft_wrap=not answers().is_terminal)

@@ -122,7 +122,7 @@ def _show_tables(rows: Iterator[Row], columns: Sequence[Column], form: Form, tit
     room = console.width if console.is_terminal and form is not Form.WIDE else None
     while chunk := list(islice(rows, _ROWS_OF_A_TABLE)):
         if title:
-            console.print(title, style="bold", markup=False, soft_wrap=True)
+            console.print(title, style="bold", markup=False, soft_wrap=not console.is_terminal)
             title = ""
         _print(table_of(chunk, wanted, room), room, is_terminal=console.is_terminal)
 

@@ -20,7 +20,7 @@ from ops.costs.limits import (
     VISIBILITY_SECONDS,
     limits_of,
 )
-from ops.costs.tables import OURS_BY_BUS, OURS_BY_QUEUE, bills_of
+from ops.costs.tables import OURS_BY_BUS, OURS_BY_QUEUE, bills_of, conclusions
 from ops.costs.traffic import (
     STREAM_READERS,
     WARM_READ_UNITS,
@@ -294,3 +294,19 @@ def test_every_price_has_aws_own_page() -> None:
     assert len(sources) >= 14
     assert all(source.startswith("https://aws.amazon.com/") for source in sources)
     assert set(bills_of(TRAFFIC)) == {"queue, tens", "bus", "textbook, bus"}
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_on_a_terminal_no_word_of_a_sentence_is_cut_in_two(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then takes any output for a terminal
+    monkeypatch.setenv("TERM", "xterm")
+
+    shown = CliRunner().invoke(app, ["cost", "--logins-per-day", "1000000", "--publish"]).stdout
+    told = re.sub(r"\x1b\[[\d;]*m", "", shown)
+
+    lines = told[told.index("The first limit") :].splitlines()
+    assert max(map(len, told.splitlines())) <= columns
+    assert " ".join(" ".join(lines).split()) == " ".join(
+        conclusions(Traffic(sessions_a_day=1_000_000, customers=1_000_000, is_publishing=True))
+    )
