@@ -105,7 +105,7 @@ class SessionTable:
 
     def apply(
         self,
-        events: "Sequence[Event]",
+        events: "Iterable[Event]",
         *,
         deadline: Deadline = NEVER,
         deliveries: "Sequence[Delivery] | None" = None,
@@ -123,7 +123,7 @@ class SessionTable:
             not answer, the searches of its message are used up, or a logout names no customer and its session is not
             here yet. The cause is logged, not raised.
         """
-        return self._writes.apply(events, deadline=deadline, deliveries=deliveries)
+        return self._writes.apply(list(events), deadline=deadline, deliveries=deliveries)
 
     def get_session_by_session_id(self, session_id: str, customer_id: str) -> Session | None:
         """Read a top-level session, whatever its state; strongly consistent. None where there is none."""

@@ -80,6 +80,10 @@ def test_a_batch_of_hundreds_is_applied_whole(backend: Backend) -> None:
     assert len(backend.items()) == 260
 
 
+def test_a_batch_may_be_any_iterable(backend: Backend) -> None:
+    assert backend.sessions.apply(login(name) for name in ("s1", "s2")) == ["applied", "applied"]
+
+
 def test_a_logout_without_customer_ends_everything_of_the_session(backend: Backend) -> None:
     backend.sessions.apply([login("s1"), login("child", parent_session_id="s1"), login("s1", "customer-2")])
 
