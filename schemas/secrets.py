@@ -28,6 +28,18 @@ def has_secret(text: str) -> bool:
     return any(pattern.search(text) for pattern in (JWT, LONG_RUN, SCHEME))
 
 
+_TYPE = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
+_WORDS = re.compile(r"[A-Za-z]{1,24}(?:[-_/.][A-Za-z]{1,24})*")
+"""Words: long ones in a row look like a run of a token, but tokens have digits."""
+
+
+def is_type_name(text: str) -> bool:
+    """Return whether a text that its sender calls a type may be shown: it looks like one, and like no secret."""
+    if _TYPE.fullmatch(text) is None or JWT.search(text) is not None:
+        return False
+    return _WORDS.fullmatch(text) is not None or not has_secret(text)
+
+
 def without_secrets(text: str) -> str:
     """Remove what looks like a token, and what follows `bearer` or `basic`, from free text."""
     folded = text.casefold()

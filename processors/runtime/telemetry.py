@@ -1,7 +1,6 @@
 """Logs and metrics: JSON lines on standard output, through Powertools. Never a body, never a token."""
 
 import logging
-import re
 import sys
 from collections import Counter
 from collections.abc import Mapping
@@ -9,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
+
+from schemas.secrets import is_type_name
 
 if TYPE_CHECKING:
     from providers.envelopes import IgnoredEvent
@@ -20,9 +21,6 @@ _MOST_TYPES = 50
 
 _MOST_VALUES = 20
 """Durations of one line: enough for percentiles, and each costs time. CloudWatch allows 100."""
-
-_TYPE_NAME = re.compile(r"\w[\w.:/ -]{0,63}", re.ASCII)
-
 
 _FORMATTER = LambdaPowertoolsFormatter()
 
@@ -104,7 +102,7 @@ def _type_name(event_type: str) -> str:
     """Only what looks like the name of a type is logged: never an address, never a token."""
     if not event_type:
         return "(none)"
-    return event_type if _TYPE_NAME.fullmatch(event_type) else "(unnamed)"
+    return event_type if is_type_name(event_type) else "(unnamed)"
 
 
 class _StandardOutput:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.secrets import has_secret, is_masked, without_secrets
+from schemas.secrets import has_secret, is_masked, is_type_name, without_secrets
 
 RUN = "a1B2" * 10
 """Forty characters of base64: as long as an opaque token."""
@@ -23,6 +23,26 @@ RUN = "a1B2" * 10
 def test_what_looks_like_a_token_or_credentials_is_found_and_removed(text: str, left: str) -> None:
     assert has_secret(text)
     assert without_secrets(text) == left
+
+
+@pytest.mark.parametrize(
+    ("text", "is_shown"),
+    [
+        ("user.session.start", True),
+        ("risc/event-type/account-credential-change-required", True),
+        ("5", True),
+        ("two words", True),
+        (RUN, False),
+        (f"session-{RUN}", False),
+        ("Bearer abc", False),
+        ("eyJhbGciOi.eyJzdWIi", False),
+        ("a" * 41, False),
+        ("", False),
+        ("p\u00e4ss", False),
+    ],
+)
+def test_a_type_is_shown_where_it_looks_like_one_and_like_no_token(text: str, is_shown: bool) -> None:
+    assert is_type_name(text) is is_shown
 
 
 @pytest.mark.parametrize("text", ["", "Mozilla/5.0 (X11)", "eyJabcd", RUN[:-1], "forbearer x", "basics"])
