@@ -30,7 +30,7 @@ class StreamRecord:
         after: The item after the change; None where it was removed, or its key is not one of ours.
         goes_backwards: Whether the change lowered `version` or `expires_at`, as restoring an older item does.
         removed_by_ttl: Whether DynamoDB's TTL removed the item.
-        old_image: The item before, as attribute map; None where there was none.
+        old_image: The item before, as attribute map; None where there was none. Of a change it is as it came: not read.
         new_image: The item after, as attribute map; None where it was removed.
     """
 
@@ -66,8 +66,8 @@ def read_record(record: object) -> StreamRecord:
     """Read one record of a Lambda event.
 
     Raises:
-        MalformedItemError: It is not a stream record, has not the images of NEW_AND_OLD_IMAGES, or its new image breaks
-            the schema.
+        MalformedItemError: It is not a stream record, has not the images of NEW_AND_OLD_IMAGES, its image is not a map
+            of attributes, or the new one breaks the schema.
     """
     sequence_number = sequence_number_of(record)
     try:
@@ -81,8 +81,11 @@ def read_record(record: object) -> StreamRecord:
         raise MalformedItemError(f"not a DynamoDB stream record ({type(error).__name__})") from None
     if not sequence_number:
         raise MalformedItemError("a stream record without sequence number")
-    if (old_image if event_name == "REMOVE" else new_image) is None:
+    image = old_image if event_name == "REMOVE" else new_image
+    if image is None:
         raise MalformedItemError("a stream record without its image: StreamViewType has to be NEW_AND_OLD_IMAGES")
+    if not isinstance(image, Mapping):
+        raise MalformedItemError("a stream record with an image that is not a map of attributes")
     if not 0 <= created_at <= _LATEST_CREATION:  # also rejects NaN and infinity
         raise MalformedItemError("a stream record with an impossible ApproximateCreationDateTime")
     return StreamRecord(

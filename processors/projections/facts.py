@@ -1,6 +1,6 @@
 """What a batch of stream records says about each customer: pure."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -140,7 +140,7 @@ def add_record(facts: dict[str, CustomerFacts], record: StreamRecord) -> None:
 
 def _is_no_end(record: StreamRecord) -> bool:
     """Whether the item was a tombstone before, too, or new; one of the original schema may have named no login."""
-    return record.old_image is None or "ended_at" in record.old_image
+    return not isinstance(record.old_image, Mapping) or "ended_at" in record.old_image
 
 
 def _removed(record: StreamRecord) -> Session | None:

@@ -25,6 +25,10 @@ TOMBSTONE = Session(
     end_reason="admin",
     version=1,
 )
+CHILDS_TOMBSTONE = replace(
+    CHILD, started_at=None, last_login_time=None, session_state=CLOSING, ended_at=at(9), ended_event_id="e9"
+)
+"""Of a child whose login has not come."""
 
 
 def read(body: str | None) -> LogoutEvent:
@@ -69,7 +73,7 @@ def test_an_end_that_followed_from_the_parent_moves_to_its_earlier_end_only(minu
         (CHILD, None),
         (CHILD, replace(PARENT, session_state="active")),
         (CHILD, replace(PARENT, ended_at=None)),
-        (replace(CHILD, started_at=None, last_login_time=None), PARENT),
+        (CHILDS_TOMBSTONE, PARENT),
     ],
     ids=["no parent", "a live parent", "an end without time", "no login"],
 )
@@ -90,7 +94,7 @@ def test_a_tombstones_logout_is_addressed_to_the_child_under_its_own_event_id() 
         (CHILD, None),
         (CHILD, replace(TOMBSTONE, started_at=at(0), last_login_time=at(0))),
         (CHILD, replace(TOMBSTONE, ended_at=None)),
-        (replace(CHILD, started_at=None, last_login_time=None), TOMBSTONE),
+        (CHILDS_TOMBSTONE, TOMBSTONE),
         (replace(CHILD, session_state=CLOSING, ended_at=at(5), ended_event_id="e1"), TOMBSTONE),
         (replace(CHILD, session_state=CLOSING, ended_at=at(4), ended_event_id="e2"), TOMBSTONE),
     ],

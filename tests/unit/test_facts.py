@@ -56,6 +56,12 @@ def test_the_end_of_an_original_session_that_named_no_login_is_kept() -> None:
     assert facts_of(ended_again) == {}
 
 
+def test_a_tombstone_after_an_image_that_is_not_a_map_ends_nothing() -> None:
+    damaged: Any = 7.5
+
+    assert facts_of(replace(RECORD, after=TOMBSTONE, goes_backwards=False, old_image=damaged)) == {}
+
+
 def test_a_removal_is_kept_with_its_last_login_and_record() -> None:
     removal = Removal(LIVE.key, "s", 100.5, at(1), "111")
 

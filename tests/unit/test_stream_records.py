@@ -69,6 +69,13 @@ def test_a_change_that_lowers_the_version_or_the_expiry_goes_backwards(
     assert read_record(record(OldImage=old, NewImage=new)).goes_backwards is expected
 
 
+@pytest.mark.parametrize("image", [7.5, "text", [], True], ids=repr)
+@pytest.mark.parametrize("event_name", ["MODIFY", "REMOVE"])
+def test_an_image_that_is_not_a_map_is_malformed(event_name: str, image: object) -> None:
+    with pytest.raises(MalformedItemError, match="map of attributes"):
+        read_record(record(event_name, OldImage=image if event_name == "REMOVE" else None, NewImage=image))
+
+
 def test_an_item_of_others_is_not_read() -> None:
     image = {"PK": {"S": "order#1"}, "SK": {"S": "x"}}
 
