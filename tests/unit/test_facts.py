@@ -1,6 +1,7 @@
 """What a stream record says about its customer: which records count, and what is kept of each."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
