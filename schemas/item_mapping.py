@@ -108,7 +108,7 @@ def read_item(attributes: Attributes) -> Session | Revocation | None:
 
     Raises:
         NewerFormatError: A later release wrote the item.
-        MalformedItemError: The keys are missing, or an id is empty or too long.
+        MalformedItemError: The keys are missing, or an id is empty, too long or no text.
     """
     key = key_of(attributes)
     if key.pk.startswith(SESSION_PREFIX) and key.sk is not None:
@@ -131,8 +131,15 @@ def _check(attributes: Attributes, key: Key, *ids: str | None) -> None:
     if (read.number(attributes, "item_format") or ITEM_FORMAT) > ITEM_FORMAT:
         raise NewerFormatError(f"item {key.pk} / {key.sk} has a greater item_format than {ITEM_FORMAT}")
     for identifier in ids:
-        if identifier is not None and not 0 < len(encode_id(identifier)) <= MAX_ENCODED_ID_BYTES:
-            raise MalformedItemError(f"item {key.pk} / {key.sk} breaks the schema: an id is empty or too long")
+        if identifier is not None and not _fits_a_key(identifier):
+            raise MalformedItemError(f"item {key.pk} / {key.sk} breaks the schema: an id is empty, too long or no text")
+
+
+def _fits_a_key(identifier: str) -> bool:
+    try:
+        return 0 < len(encode_id(identifier)) <= MAX_ENCODED_ID_BYTES
+    except UnicodeEncodeError:  # half of a surrogate pair, which no table holds
+        return False
 
 
 def _read_session(

@@ -343,7 +343,7 @@ def test_an_id_in_a_key_that_is_empty_or_too_long_is_malformed_and_named(key: st
         with pytest.raises(MalformedItemError) as caught:
             read_item(original(pk, sk, revoked_at="2026-03-01T12:00:00Z"))
 
-        assert str(caught.value) == f"item {pk} / {sk} breaks the schema: an id is empty or too long"
+        assert str(caught.value) == f"item {pk} / {sk} breaks the schema: an id is empty, too long or no text"
     assert read_item(original(*key.format(LONGEST).split("/"), revoked_at="2026-03-01T12:00:00Z")) is not None
 
 
@@ -354,7 +354,7 @@ def test_a_childs_customer_is_no_key_but_has_to_fit_one(customer_id: str, is_rea
     if is_read:
         assert read_item(item) is not None
     else:
-        with pytest.raises(MalformedItemError, match="empty or too long"):
+        with pytest.raises(MalformedItemError, match="empty, too long or no text"):
             read_item(item)
 
 
@@ -387,3 +387,10 @@ def test_of_two_ends_at_one_time_the_one_without_event_id_counts(
     ended = Session(session_id="s", customer_id="c", session_state=CLOSING, ended_at=NOW, ended_event_id=known)
 
     assert ended.ends_after(NOW, event_id) is moves
+
+
+def test_an_id_with_half_of_a_surrogate_pair_is_malformed_and_no_failure() -> None:
+    item = {"PK": {"S": "suuid#p"}, "SK": {"S": "child#suuid#k"}, "customer_id": {"S": "\udfff"}}
+
+    with pytest.raises(MalformedItemError, match="no text"):
+        read_item(item)
