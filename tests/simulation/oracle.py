@@ -76,6 +76,7 @@ class Oracle:
             elif fact.kind == "logout_all":
                 self.revocations[fact.customer or ""].append(fact)
         with_login = set(self.sessions)
+        self._tombstones = {(fact.session, fact.customer) for fact in facts if fact.kind == "logout" and fact.customer}
         for fact in facts:
             if fact.kind == "logout":
                 self._end(fact, with_login)
@@ -102,6 +103,9 @@ class Oracle:
 
     def _end_one_of(self, keys: list[SessionKey], logout: Fact) -> None:
         is_certain = len(keys) == 1 and len(self.claimants(keys[0])) == 1
+        if is_certain and logout.customer is None:  # what it found may have been another customer's tombstone
+            [claimant] = self.claimants(keys[0])
+            is_certain = all(name != logout.session or of == claimant for name, of in self._tombstones)
         for key in keys:
             (self.sessions[key].logouts if is_certain else self.sessions[key].possible_logouts).append(logout)
 
