@@ -106,12 +106,14 @@ class StepClaims:
             self._seen_over[customer].discard(session.session_id)
 
     def may_forget(self, session: Session) -> bool:
-        """Whether TTL may take the tombstone of a session whose logout was taken.
+        """Whether TTL may take the tombstone of a session whose logout was taken, or that was over from the beginning.
 
         A login that comes then is a new session's, which no publisher makes under an old id. While the tombstone
         stands, a later login must not revive it.
         """
-        return Fault.TTL in self._run.faults and _key_of(session) in self._ended
+        key = _key_of(session)
+        was_over = any(is_over and session_key(fact) == key for fact, is_over in self._run.history.old_items)
+        return Fault.TTL in self._run.faults and (key in self._ended or was_over)
 
     def _check_over(self, session: Session) -> None:
         key = _key_of(session)
