@@ -14,10 +14,11 @@ from providers.mapping_format import MappingFile, Rule
 from providers.namespaces import NO_NAMESPACES, Namespaces
 from providers.recognition import RecognitionIndex
 from providers.results import IgnoredEvent
-from providers.translation import Translation, first_present, type_name
+from providers.translation import Translation, first_present
 from providers.values import read_id
 from schemas.errors import RejectedEventError
 from schemas.events import Event, parse_event
+from schemas.secrets import type_name
 
 DIRECTORY = Path(__file__).parent / "mappings"
 """The bundled mapping files."""

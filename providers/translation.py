@@ -18,16 +18,11 @@ from providers.values import (
     read_time,
 )
 from schemas.errors import RejectedEventError
-from schemas.secrets import is_type_name
+from schemas.secrets import type_name
 from schemas.times import format_rfc3339
 
 _LONGEST = {"device_id": 256, "country": 64}
 _LONGEST_REASON = 64
-
-
-def type_name(event_type: str) -> str:
-    """Return a type that may stand in logs and reasons; senders decide what it says, so others are `(unnamed)`."""
-    return event_type if is_type_name(event_type) else "(unnamed)"
 
 
 def first_present(paths: Paths | None, view: object, absent: tuple[str, ...] = ()) -> Any:

@@ -33,11 +33,16 @@ _WORDS = re.compile(r"[A-Za-z]{1,24}(?:[-_/.][A-Za-z]{1,24})*")
 """Words: long ones in a row look like a run of a token, but tokens have digits."""
 
 
-def is_type_name(text: str) -> bool:
+def _is_type_name(text: str) -> bool:
     """Return whether a text that its sender calls a type may be shown: it looks like one, and like no secret."""
     if _TYPE.fullmatch(text) is None or JWT.search(text) is not None:
         return False
     return _WORDS.fullmatch(text) is not None or not has_secret(text)
+
+
+def type_name(text: str) -> str:
+    """Return a type as logs and reasons may show it; senders decide what it says, so others are `(unnamed)`."""
+    return text if _is_type_name(text) else "(unnamed)"
 
 
 def without_secrets(text: str) -> str:

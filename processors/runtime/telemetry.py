@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from schemas.secrets import is_type_name
+from schemas.secrets import type_name
 
 if TYPE_CHECKING:
     from providers.envelopes import IgnoredEvent
@@ -80,7 +80,8 @@ def emit_ignored(function: str, ignored: "Mapping[IgnoredEvent, int]") -> None:
     """
     lines: Counter[tuple[str, str]] = Counter()
     for number, (kind, count) in enumerate(Counter(ignored).most_common()):
-        lines[kind.provider, _type_name(kind.event_type) if number < _MOST_TYPES else "(others)"] += count
+        name = type_name(kind.event_type) if kind.event_type else "(none)"
+        lines[kind.provider, name if number < _MOST_TYPES else "(others)"] += count
     for (provider, event_type), count in lines.items():
         metrics = _metrics_of(function)
         metrics.add_dimension(name="provider", value=provider)
@@ -96,13 +97,6 @@ def _metrics_of(function: str) -> EphemeralMetrics:
     if request_id is not None:
         metrics.add_metadata(key="function_request_id", value=request_id)
     return metrics
-
-
-def _type_name(event_type: str) -> str:
-    """Only what looks like the name of a type is logged: never an address, never a token."""
-    if not event_type:
-        return "(none)"
-    return event_type if is_type_name(event_type) else "(unnamed)"
 
 
 class _StandardOutput:

@@ -147,6 +147,7 @@ def test_no_alarm_names_a_unit_in_which_its_metric_might_not_be_published() -> N
 ALARM = {"Period": 60, "EvaluationPeriods": 3, "Threshold": 0, "ComparisonOperator": "GreaterThanThreshold"}
 
 
+# 0 is a data point that is well, X one that breaches, - one that is missing: the user guide's own notation
 @pytest.mark.parametrize(
     ("points", "breaching", "not_breaching"),
     [
